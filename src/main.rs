@@ -1,0 +1,2 @@
+//! tap-sentry.
+fn main() {}
