@@ -1,0 +1,255 @@
+//! The configuration: what users write, checked once into what the program trusts.
+//!
+//! All problems are reported together, each with the option, its value and what would be right. The token is
+//! never quoted.
+
+pub mod options;
+mod values;
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
+use reqwest::Url;
+use serde_json::{Map, Value};
+
+use crate::config::options::{DEFAULT_BASE_URL, DEFAULT_ORGANIZATION, find};
+use crate::config::values::Values;
+use crate::sentry::client::Settings;
+use crate::sentry::token::Token;
+
+/// The checked configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Slug of the organization.
+    pub organization: String,
+    /// Nothing before this moment is asked for.
+    pub start_date: DateTime<Utc>,
+    /// Fetch whole event bodies.
+    pub fetch_event_details: bool,
+    /// Merge each changed issue's detail into its record.
+    pub fetch_issue_details: bool,
+    /// How events are sampled.
+    pub sampling: Sampling,
+    /// How far before a bookmark each run begins.
+    pub lookback: Duration,
+    /// How often all issues are read again; `None` is never.
+    pub issue_refresh: Option<Duration>,
+    /// Pass on fields that the schemas do not have.
+    pub keep_unknown_fields: bool,
+    /// What the HTTP client needs.
+    pub client: Settings,
+    /// Things the user should know, not wrong enough to stop.
+    pub warnings: Vec<String>,
+}
+
+/// The sampling options. Minimum and maximum per issue shape a sample; without a fraction they mean nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sampling {
+    /// Part of the events to keep, 0 to 1; `None` (or 1) keeps all.
+    pub fraction: Option<f64>,
+    /// Newest events of a project to look at in one run.
+    pub max_per_project: Option<u64>,
+    /// Fewest events of an issue in a sample.
+    pub min_per_issue: u64,
+    /// Most events of an issue in a sample.
+    pub max_per_issue: u64,
+    /// Seed of the sample.
+    pub seed: u64,
+    /// Whether minimum or maximum per issue were changed by the user.
+    pub shaped: bool,
+}
+
+impl Config {
+    /// Reads and checks a configuration file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the config file {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("the config file {} is not usable", path.display()))
+    }
+
+    /// Checks the text of a configuration file. `//` and `/* */` comments and trailing commas are allowed.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut text = text.trim_start_matches('\u{feff}').to_owned();
+        json_strip_comments::strip(&mut text).context("not valid JSON: a comment does not end")?;
+        let value: Value = serde_json::from_str(&text).map_err(hide_content).context("not valid JSON")?;
+        let Value::Object(object) = value else { bail!("expected a JSON object at the top") };
+        Self::check(&object)
+    }
+
+    fn check(object: &Map<String, Value>) -> Result<Self> {
+        let mut values = Values::new(object);
+        let token = values.text("api_token").and_then(|token| check_token(&mut values, token));
+        let token = values.require("api_token", token);
+        let start_date = values.time("start_date");
+        let start_date = values.require("start_date", start_date);
+        let allow_http = values.boolean("allow_http").unwrap_or(false);
+        let base_url = read_base_url(&mut values, allow_http);
+        let organization = values.text("organization");
+        let mut warnings = unknown_options(object);
+        if organization.is_none() {
+            warnings.push(format!(
+                "organization is not set: reading {DEFAULT_ORGANIZATION:?}, the documented default, which is hardly yours"
+            ));
+        }
+        let organization = organization.unwrap_or_else(|| DEFAULT_ORGANIZATION.to_owned());
+        if organization.contains('/') {
+            values.wrong::<()>(
+                "organization",
+                &Value::from(organization.as_str()),
+                "a slug, as in the address of your Sentry pages",
+            );
+        }
+        let sampling = read_sampling(&mut values, object);
+        let lookback = Duration::from_secs(values.integer("lookback_window", 0).unwrap_or(600));
+        let issue_refresh = read_refresh(&mut values);
+        let keep_unknown_fields = read_unknown_fields(&mut values);
+        let client = read_client(&mut values, token, base_url);
+        let fetch_event_details = values.boolean("fetch_event_details").unwrap_or(false);
+        let fetch_issue_details = values.boolean("fetch_issue_details").unwrap_or(false);
+        match (start_date, client) {
+            (Some(start_date), Some(client)) if values.problems.is_empty() => Ok(Self {
+                organization,
+                start_date,
+                fetch_event_details,
+                fetch_issue_details,
+                sampling,
+                lookback,
+                issue_refresh,
+                keep_unknown_fields,
+                client,
+                warnings,
+            }),
+            _ => bail!("{}", values.problems.join("; ")),
+        }
+    }
+}
+
+/// A syntax error's place, without the text around it, which may be the token.
+fn hide_content(error: serde_json::Error) -> anyhow::Error {
+    anyhow::anyhow!("line {}, column {}", error.line(), error.column())
+}
+
+fn unknown_options(object: &Map<String, Value>) -> Vec<String> {
+    let unknown = object.keys().filter(|name| find(name).is_none());
+    unknown.map(|name| format!("the config has an unknown option {name:?}, which is ignored")).collect()
+}
+
+fn check_token(values: &mut Values<'_>, token: String) -> Option<Token> {
+    if token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Some(Token::new(token));
+    }
+    values.wrong("api_token", &Value::Null, "one word of plain ASCII")
+}
+
+fn read_base_url(values: &mut Values<'_>, allow_http: bool) -> Option<Url> {
+    let text = values.text("base_url").unwrap_or_else(|| DEFAULT_BASE_URL.to_owned());
+    match parse_base_url(&text, allow_http) {
+        Ok(url) => Some(url),
+        Err(right) => values.wrong("base_url", &Value::from(without_user_info(&text)), right),
+    }
+}
+
+/// The address with a password cut out, for messages.
+fn without_user_info(text: &str) -> String {
+    match (text.find("://"), text.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}(hidden){}", &text[..scheme + 3], &text[at..])
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Any form of a server's address: with or without scheme, trailing slash or `/api/0/`.
+fn parse_base_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+    let mut url = Url::parse(&with_scheme).map_err(|_| "an address such as https://sentry.io/api/0/")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an address without user name or password: the token goes into api_token");
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if allow_http || is_loopback(&url) => {}
+        "http" => {
+            return Err(
+                "an https address: plain http would show the token to the network (allow_http: true permits it)",
+            );
+        }
+        _ => return Err("an https address"),
+    }
+    url.set_query(None);
+    url.set_fragment(None);
+    let path = url.path().trim_end_matches('/');
+    let root = path.strip_suffix("/api/0").unwrap_or(path).to_owned();
+    url.set_path(&format!("{root}/api/0/"));
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn read_sampling(values: &mut Values<'_>, object: &Map<String, Value>) -> Sampling {
+    let fraction = values.number("sample_fraction", |f| (0.0..=1.0).contains(&f), "a number from 0 to 1");
+    let max_per_project = values.integer("max_events_per_project", 1);
+    let min_per_issue = values.integer("min_events_per_issue", 0).unwrap_or(5);
+    let max_per_issue = values.integer("max_events_per_issue", 1).unwrap_or(100);
+    if min_per_issue > max_per_issue {
+        let value = object.get("min_events_per_issue").cloned().unwrap_or(Value::from(min_per_issue));
+        values.wrong::<()>("min_events_per_issue", &value, &format!("at most max_events_per_issue ({max_per_issue})"));
+    }
+    let seed = values.integer("sample_seed", 0).unwrap_or(0);
+    let shaped = min_per_issue != 5 || max_per_issue != 100;
+    Sampling { fraction, max_per_project, min_per_issue, max_per_issue, seed, shaped }
+}
+
+fn read_refresh(values: &mut Values<'_>) -> Option<Duration> {
+    let text = values.text("issue_refresh_hours");
+    match text.as_deref() {
+        None => Some(Duration::from_hours(24)),
+        Some("never") => None,
+        Some(text) => match text.parse::<f64>().ok().filter(|hours| (0.0..1e6).contains(hours)) {
+            Some(hours) => Some(Duration::from_secs_f64(hours * 3600.0)),
+            None => values.wrong("issue_refresh_hours", &Value::from(text), "a number of hours, or \"never\""),
+        },
+    }
+}
+
+fn read_unknown_fields(values: &mut Values<'_>) -> bool {
+    match values.text("unknown_fields").as_deref() {
+        None | Some("drop") => false,
+        Some("keep") => true,
+        Some(other) => values.wrong("unknown_fields", &Value::from(other), "drop or keep").unwrap_or(false),
+    }
+}
+
+fn read_client(values: &mut Values<'_>, token: Option<Token>, base_url: Option<Url>) -> Option<Settings> {
+    let rate_limit = values.number(
+        "rate_limit",
+        |r| r > 0.0 && r <= 1000.0,
+        "a number of requests per second, more than 0 and at most 1000",
+    );
+    let max_retries = values.integer("max_retries", 0).unwrap_or(8);
+    let timeout = values.number("request_timeout", |t| t > 0.0 && t <= 86400.0, "a number of seconds above 0");
+    let user_agent = values.text("user_agent");
+    let ca_bundle = values.text("ca_bundle").and_then(|path| match std::fs::read(&path) {
+        Ok(pem) => Some(pem),
+        Err(error) => values.wrong("ca_bundle", &Value::from(path), &format!("a file that can be read ({error})")),
+    });
+    let default_agent = concat!("tap-sentry/", env!("CARGO_PKG_VERSION"));
+    Some(Settings {
+        base_url: base_url?,
+        token: token?,
+        rate_limit: rate_limit.unwrap_or(10.0),
+        max_retries: u32::try_from(max_retries).unwrap_or(u32::MAX),
+        request_timeout: Duration::from_secs_f64(timeout.unwrap_or(120.0)),
+        user_agent: user_agent.unwrap_or_else(|| default_agent.to_owned()),
+        ca_bundle,
+    })
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

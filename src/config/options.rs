@@ -1,0 +1,112 @@
+//! The options as users meet them: name, kind, default, description. Everything that speaks of options
+//! (validation, documentation, plugin definitions) follows this table.
+
+/// What kind of value an option takes. Numbers and booleans may also be written as strings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A text that is never shown.
+    Secret,
+    /// RFC 3339, or naive and then UTC, or a bare date.
+    Time,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+}
+
+/// One option of the configuration file.
+#[derive(Debug)]
+pub struct ConfigOption {
+    /// Key in the file.
+    pub name: &'static str,
+    /// Kind of value.
+    pub kind: Kind,
+    /// Whether the tap cannot run without it.
+    pub required: bool,
+    /// Default as JSON text; `None` where the option is simply absent.
+    pub default: Option<&'static str>,
+    /// What it does, for a user.
+    pub description: &'static str,
+}
+
+const fn option(
+    name: &'static str,
+    kind: Kind,
+    default: Option<&'static str>,
+    description: &'static str,
+) -> ConfigOption {
+    ConfigOption { name, kind, required: false, default, description }
+}
+
+/// Organization slug used when none is configured, as the original tap documents it.
+pub const DEFAULT_ORGANIZATION: &str = "split-software";
+/// Server used when none is configured.
+pub const DEFAULT_BASE_URL: &str = "https://sentry.io/api/0/";
+
+/// Every option there is.
+pub const OPTIONS: &[ConfigOption] = &[
+    ConfigOption { required: true, ..option("api_token", Kind::Secret, None, "Sentry API token") },
+    ConfigOption { required: true, ..option("start_date", Kind::Time, None, "Date to start syncing data from") },
+    option(
+        "base_url",
+        Kind::Text,
+        Some("\"https://sentry.io/api/0/\""),
+        "Address of the Sentry server: sentry.io, a region host, or self-hosted",
+    ),
+    option("organization", Kind::Text, Some("\"split-software\""), "Slug of the organization"),
+    option("rate_limit", Kind::Number, Some("10"), "Most API requests per second"),
+    option("sample_fraction", Kind::Number, None, "Fraction of events to keep, from 0 to 1"),
+    option("max_events_per_project", Kind::Integer, None, "Most events to fetch per project and run, the newest first"),
+    option("min_events_per_issue", Kind::Integer, Some("5"), "With sample_fraction: fewest events to keep per issue"),
+    option("max_events_per_issue", Kind::Integer, Some("100"), "With sample_fraction: most events to keep per issue"),
+    option("fetch_event_details", Kind::Boolean, Some("false"), "Fetch the whole body of every event"),
+    option(
+        "fetch_issue_details",
+        Kind::Boolean,
+        Some("false"),
+        "Fetch activity, participants, releases and tags of every changed issue, one request each",
+    ),
+    option("sample_seed", Kind::Integer, Some("0"), "Changes which events a sample holds"),
+    option(
+        "lookback_window",
+        Kind::Integer,
+        Some("600"),
+        "Seconds before each bookmark that are read again, for events that arrive late",
+    ),
+    option(
+        "issue_refresh_hours",
+        Kind::Text,
+        Some("24"),
+        "Hours between readings of all issues of the last 90 days, for changes that no event causes; 0 is every run, \"never\" is never",
+    ),
+    option(
+        "unknown_fields",
+        Kind::Text,
+        Some("\"drop\""),
+        "What to do with fields that the schemas do not have: drop or keep",
+    ),
+    option("max_retries", Kind::Integer, Some("8"), "Retries of a request that failed in a way that may pass"),
+    option(
+        "request_timeout",
+        Kind::Number,
+        Some("120"),
+        "Seconds of silence after which a request is given up and tried again",
+    ),
+    option("user_agent", Kind::Text, None, "User-Agent header, for a contact address"),
+    option("ca_bundle", Kind::Text, None, "File of PEM certificates to trust beside the system's"),
+    option(
+        "allow_http",
+        Kind::Boolean,
+        Some("false"),
+        "Send the token over plain http to a server that is not on this machine",
+    ),
+];
+
+/// The row of an option.
+pub fn find(name: &str) -> Option<&'static ConfigOption> {
+    OPTIONS.iter().find(|option| option.name == name)
+}

@@ -1,0 +1,110 @@
+//! Reading single values leniently: Meltano and people write numbers as strings, times without zones, and
+//! empty strings for nothing. Every complaint goes to one list, so that all are reported together.
+
+use serde_json::{Map, Value};
+
+use crate::config::options::{Kind, find};
+use crate::time::{Time, parse_time_or_date};
+
+/// A configuration object on its way to typed values.
+pub struct Values<'a> {
+    object: &'a Map<String, Value>,
+    /// What is wrong, one sentence each.
+    pub problems: Vec<String>,
+}
+
+impl<'a> Values<'a> {
+    /// Over the file's top-level object.
+    pub fn new(object: &'a Map<String, Value>) -> Self {
+        Self { object, problems: Vec::new() }
+    }
+
+    /// The value, unless it is absent, `null` or empty.
+    fn present(&self, name: &str) -> Option<&'a Value> {
+        let value = self.object.get(name)?;
+        let empty = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        (!empty).then_some(value)
+    }
+
+    /// A text, trimmed. Numbers are taken as their digits.
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match self.present(name)? {
+            Value::String(text) => Some(text.trim().to_owned()),
+            Value::Number(number) => Some(number.to_string()),
+            other => self.wrong(name, other, "a text"),
+        }
+    }
+
+    /// A number for which `fits` holds; `right` says what would be right.
+    pub fn number(&mut self, name: &str, fits: impl Fn(f64) -> bool, right: &str) -> Option<f64> {
+        let value = self.present(name)?;
+        let number = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        match number.filter(|number| number.is_finite() && fits(*number)) {
+            Some(number) => Some(number),
+            None => self.wrong(name, value, right),
+        }
+    }
+
+    /// A whole number of at least `least`.
+    pub fn integer(&mut self, name: &str, least: u64) -> Option<u64> {
+        let value = self.present(name)?;
+        let number = match value {
+            Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
+            Value::String(text) => text.trim().parse().ok().or_else(|| whole(text.trim().parse().ok()?)),
+            _ => None,
+        };
+        match number.filter(|number| *number >= least) {
+            Some(number) => Some(number),
+            None => self.wrong(name, value, &format!("a whole number of at least {least}")),
+        }
+    }
+
+    /// `true` or `false`, also as text.
+    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.present(name)?;
+        let text = value.as_str().map(str::to_lowercase);
+        match (value.as_bool(), text.as_deref().map(str::trim)) {
+            (Some(b), _) => Some(b),
+            (None, Some("true" | "yes" | "1" | "on")) => Some(true),
+            (None, Some("false" | "no" | "0" | "off")) => Some(false),
+            _ => self.wrong(name, value, "true or false"),
+        }
+    }
+
+    /// A moment; naive times and bare dates are UTC.
+    pub fn time(&mut self, name: &str) -> Option<Time> {
+        let value = self.present(name)?;
+        let parsed = value.as_str().and_then(|text| parse_time_or_date(text.trim()));
+        match parsed {
+            Some(time) => Some(time),
+            None => self.wrong(name, value, "a date such as 2026-01-31 or 2026-01-31T00:00:00Z"),
+        }
+    }
+
+    /// Notes that a required option is missing.
+    pub fn require<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+        let complained = |problem: &String| problem.starts_with(&format!("{name} "));
+        if value.is_none() && !self.problems.iter().any(complained) {
+            let what = find(name).map_or("", |option| option.description);
+            self.problems.push(format!("{name} is missing: it is required ({what})"));
+        }
+        value
+    }
+
+    /// Notes a wrong value; secrets are not quoted.
+    pub fn wrong<T>(&mut self, name: &str, value: &Value, right: &str) -> Option<T> {
+        let secret = find(name).is_some_and(|option| option.kind == Kind::Secret);
+        let shown = if secret { "(hidden)".to_owned() } else { value.to_string() };
+        self.problems.push(format!("{name} is {shown}, and must be {right}"));
+        None
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+fn whole(number: f64) -> Option<u64> {
+    (number.fract() == 0.0 && (0.0..9e15).contains(&number)).then_some(number as u64)
+}

@@ -1,0 +1,147 @@
+//! One run of the program: discovery or sync, from parsed flags to an exit code.
+//!
+//! Takes its output and its stop signal as arguments and asks the world for nothing else.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tracing::info;
+
+use crate::cli::Cli;
+use crate::config::Config;
+use crate::discover::discover;
+use crate::sentry::client::Client;
+use crate::singer::catalog::Catalog;
+use crate::singer::state::State;
+use crate::singer::writer::{OutputClosed, Writer};
+use crate::sync::Sync;
+use crate::sync::output::Output;
+use crate::sync::summary::summarize;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Everything selected was read whole.
+    Complete,
+    /// Failed, or finished with gaps.
+    Failed,
+    /// Wrong usage.
+    Usage,
+    /// Stopped by a signal of this number.
+    Stopped(u8),
+}
+
+impl Ending {
+    /// The exit code; a stop is 128 plus the signal, as shells have it.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Complete => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Stopped(signal) => 128 + signal,
+        }
+    }
+}
+
+/// How long a stopped run waits for the target to take the last lines.
+const LAST_LINES: Duration = Duration::from_secs(2);
+
+/// Runs. `stop` resolves to the number of a signal that asks the run to end.
+pub fn run(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Ending {
+    if cli.discover {
+        return conclude(print_catalog(out).map(|()| Ending::Complete));
+    }
+    let Some(config) = &cli.config else {
+        crate::logging::critical("--config is required for a sync (or use --discover)");
+        return Ending::Usage;
+    };
+    conclude(sync(cli, config, out, stop))
+}
+
+/// Prints the one line that says why a run failed.
+fn conclude(result: Result<Ending>) -> Ending {
+    match result {
+        Ok(ending) => ending,
+        Err(error) => {
+            crate::logging::critical(&format!("{error:#}"));
+            Ending::Failed
+        }
+    }
+}
+
+/// Pretty-printed: Meltano cannot read lines of 64 KiB.
+fn print_catalog(mut out: impl Write) -> Result<()> {
+    let text = serde_json::to_string_pretty(&discover()?)?;
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .and_then(|()| out.flush())
+        .context("cannot write the catalog")
+}
+
+fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Result<Ending> {
+    let config = Config::load(config)?;
+    let catalog = cli
+        .catalog
+        .as_deref()
+        .or(cli.properties.as_deref())
+        .map(|path| read(path, "catalog", Catalog::parse))
+        .transpose()?;
+    let state = cli.state.as_deref().map(|path| read(path, "state", State::parse)).transpose()?.unwrap_or_default();
+    let client = Client::new(&config.client)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
+    let (writer, thread) = Writer::spawn(out);
+    let output = Output::new(writer, state, catalog.as_ref(), config.keep_unknown_fields)?;
+    if output.streams().next().is_none() {
+        bail!("the catalog selects no stream");
+    }
+    let sync = Sync { config, client, output };
+    sync.announce();
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            biased;
+            signal = stop => Err(signal),
+            result = sync.run() => Ok(result),
+        }
+    });
+    match outcome {
+        Err(signal) => {
+            info!("stopped by signal {signal}; the state says how far the run came");
+            sync.output.last_state();
+            summarize(&sync);
+            drop(sync);
+            let _ = thread.finish_within(LAST_LINES); // a target that is gone already cannot be helped
+            Ok(Ending::Stopped(signal))
+        }
+        Ok(result) => {
+            let ending = finish(&sync, &runtime, result);
+            drop(sync); // closes the channel, so that the thread writes what it has and ends
+            let written = thread.finish().context("cannot write to stdout");
+            let ending = ending?;
+            written.map(|()| ending)
+        }
+    }
+}
+
+/// The last STATE, the summary, and the verdict.
+fn finish(sync: &Sync, runtime: &tokio::runtime::Runtime, result: Result<()>) -> Result<Ending> {
+    if let Err(error) = &result
+        && error.downcast_ref::<OutputClosed>().is_none()
+    {
+        // The last line of a failed run is a STATE too, so that what was read is not read again.
+        let _ = runtime.block_on(sync.output.advance(|_| ()));
+    }
+    let missing = summarize(sync);
+    result?;
+    match missing {
+        None => Ok(Ending::Complete),
+        Some(missing) => bail!("finished with gaps, which the next run will try again: {missing}"),
+    }
+}
+
+fn read<T>(path: &Path, what: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read the {what} file {}", path.display()))?;
+    parse(&text).with_context(|| format!("the {what} file {} is not usable", path.display()))
+}

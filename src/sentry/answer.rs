@@ -1,0 +1,185 @@
+//! From an answer, or the lack of one, to what is done next. Sends nothing and waits for nothing.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, RETRY_AFTER};
+use tracing::debug;
+
+use crate::sentry::endpoint::Endpoint;
+use crate::sentry::error::{ApiError, BodyShape, ErrorKind, Verdict, judge, kind_of_status, read_detail};
+use crate::sentry::link::next_cursor;
+use crate::sentry::page::{BadBody, Page};
+use crate::sentry::rate_limit::LimitHeaders;
+use crate::sentry::retry;
+use crate::sentry::token::Token;
+
+/// First wait after a broken connection: servers that close idle connections are common, and well at once.
+const RECONNECT: Duration = Duration::from_millis(50);
+/// Wait after a 429 for too many requests at once; no window has to end.
+const CONCURRENCY_WAIT: Duration = Duration::from_millis(200);
+
+/// What came back for one request.
+#[derive(Debug)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The whole body as text.
+    pub body: String,
+    /// Rate-limit headers.
+    pub limits: LimitHeaders,
+    /// The `Date` header.
+    pub served_at: Option<DateTime<Utc>>,
+    is_html: bool,
+    next: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Attempt {
+    /// Here it is.
+    Page(Page),
+    /// This server does not have the path.
+    NotHere(ApiError),
+    /// Send the same request again after a while.
+    Wait(Duration, ApiError, Verdict),
+    /// Final.
+    Fail(ApiError),
+}
+
+impl Answer {
+    /// Reads what is needed from the headers. Bytes that are not UTF-8 become U+FFFD: only a broken server sends such.
+    pub fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let number = |name: &str| text(name).and_then(|value| value.trim().parse().ok());
+        let served_at = text(DATE.as_str()).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
+        Self {
+            status,
+            body: String::from_utf8(body)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            limits: LimitHeaders {
+                limit: number("x-sentry-rate-limit-limit"),
+                remaining: number("x-sentry-rate-limit-remaining"),
+                reset: text("x-sentry-rate-limit-reset").and_then(|reset| reset.trim().parse().ok()),
+                concurrent: number("x-sentry-rate-limit-concurrentlimit"),
+            },
+            served_at: served_at.map(|date| date.with_timezone(&Utc)),
+            is_html: text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
+            next: headers.get(LINK).and_then(|link| next_cursor(&String::from_utf8_lossy(link.as_bytes()))),
+            retry_after: retry::retry_after(text(RETRY_AFTER.as_str())),
+        }
+    }
+
+    fn looks_like_html(&self) -> bool {
+        self.is_html && self.body.trim_start().starts_with('<')
+    }
+}
+
+/// Judges an answer. `until_reset` is how long the bucket's window lasts, if headers said.
+pub fn judge_answer(
+    endpoint: &'static Endpoint,
+    path: &str,
+    mut answer: Answer,
+    failures: u32,
+    until_reset: Option<Duration>,
+    token: &Token,
+) -> Attempt {
+    let html = answer.looks_like_html();
+    let error = |detail: String, kind| ApiError {
+        kind,
+        status: Some(answer.status),
+        path: path.to_owned(),
+        detail: token.redact(&detail),
+        scope: endpoint.scope,
+    };
+    if answer.status < 300 && !html {
+        return match Page::parse(std::mem::take(&mut answer.body), endpoint.rows) {
+            Ok(mut page) => {
+                page.next = answer.next.take();
+                page.served_at = answer.served_at;
+                debug!("{} rows, next cursor: {}", page.len(), page.next.as_deref().unwrap_or("none"));
+                Attempt::Page(page)
+            }
+            Err(BadBody::NotJson) => {
+                let error = error("the body is not whole JSON".into(), ErrorKind::Unavailable);
+                Attempt::Wait(retry::backoff(failures), error, Verdict::Retry)
+            }
+            Err(BadBody::OtherShape) => {
+                Attempt::Fail(error("the body is JSON of another shape than expected".into(), ErrorKind::Protocol))
+            }
+        };
+    }
+    let shape = match serde_json::from_str::<&serde_json::value::RawValue>(&answer.body) {
+        _ if html => BodyShape::Html,
+        Ok(_) => BodyShape::Json,
+        Err(_) => BodyShape::Other,
+    };
+    let error = error(read_detail(&answer.body), kind_of_status(answer.status));
+    match judge(answer.status, shape) {
+        Verdict::NotHere => Attempt::NotHere(error),
+        Verdict::Retry => {
+            Attempt::Wait(answer.retry_after.unwrap_or_else(|| retry::backoff(failures)), error, Verdict::Retry)
+        }
+        Verdict::RateLimited => {
+            let wait = retry::with_jitter(limited_wait(&answer, until_reset, failures));
+            Attempt::Wait(wait, error, Verdict::RateLimited)
+        }
+        Verdict::Accept | Verdict::Fail => Attempt::Fail(error),
+    }
+}
+
+/// How long a 429 makes us wait: what it says itself, the end of the window, or a back-off (API §1.7).
+fn limited_wait(answer: &Answer, until_reset: Option<Duration>, failures: u32) -> Duration {
+    if let Some(wait) = answer.retry_after {
+        return wait;
+    }
+    match (until_reset, answer.limits.remaining) {
+        (Some(wait), Some(0) | None) => wait,
+        (Some(_), Some(_)) => CONCURRENCY_WAIT,
+        (None, _) => retry::backoff(failures + 2),
+    }
+}
+
+/// A path that no older form stands in for: a 404 is final, anything else may be a passing page of a proxy.
+pub fn not_here_for_good(error: ApiError, failures: u32) -> Attempt {
+    match error.status {
+        Some(404 | 405) => Attempt::Fail(error),
+        _ => {
+            Attempt::Wait(retry::backoff(failures), ApiError { kind: ErrorKind::Unavailable, ..error }, Verdict::Retry)
+        }
+    }
+}
+
+/// A request that got no whole answer.
+pub fn network_failure(endpoint: &'static Endpoint, path: &str, error: &reqwest::Error, failures: u32) -> Attempt {
+    let final_error = error.is_redirect() || error.is_builder();
+    let api_error = ApiError {
+        kind: if final_error { ErrorKind::Protocol } else { ErrorKind::Unavailable },
+        status: None,
+        path: path.to_owned(),
+        detail: innermost(error),
+        scope: endpoint.scope,
+    };
+    if final_error {
+        return Attempt::Fail(api_error);
+    }
+    let broken = !error.is_connect() && !error.is_timeout() && failures == 0;
+    let wait = if broken { RECONNECT } else { retry::backoff(failures) };
+    Attempt::Wait(wait, api_error, Verdict::Retry)
+}
+
+/// The cause that tells most, without the URL that reqwest puts in front.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    let kind = match error {
+        _ if error.is_timeout() => "timed out",
+        _ if error.is_connect() => "cannot connect",
+        _ if error.is_redirect() => "redirect refused",
+        _ => "the connection broke",
+    };
+    format!("{kind}: {cause}")
+}

@@ -1,0 +1,266 @@
+//! The HTTP side: one method that gets a page. Permit, pace, send, judge, and again if need be.
+//!
+//! Every request goes to the configured host: URLs are built from our own base and the server's cursor, and
+//! redirects are followed on the same host only.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use reqwest::redirect;
+use tracing::{debug, info, warn};
+
+use crate::sentry::answer::{self, Answer, Attempt};
+use crate::sentry::error::{ApiError, ErrorKind, Verdict};
+use crate::sentry::page::Page;
+use crate::sentry::rate_limit::RateLimits;
+use crate::sentry::request::{ALL_PROJECTS, Request};
+use crate::sentry::retry;
+use crate::sentry::token::Token;
+
+/// Same-host redirects followed for one request; a renamed project needs one (API §1.1).
+const MAX_REDIRECTS: usize = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Broken connections from which on every request asks for a connection of its own (some application servers
+/// close each connection after its answer without saying so, and a kept one then breaks the next request).
+const MANY_BROKEN: u32 = 2;
+
+/// What the client needs to know of the configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Ends in `/api/0/`.
+    pub base_url: reqwest::Url,
+    /// Sent with every request.
+    pub token: Token,
+    /// Requests per second over everything.
+    pub rate_limit: f64,
+    /// Retries of one request before it fails.
+    pub max_retries: u32,
+    /// Longest silence on a connection.
+    pub request_timeout: Duration,
+    /// Sent as `User-Agent`.
+    pub user_agent: String,
+    /// PEM certificates trusted beside the system's.
+    pub ca_bundle: Option<Vec<u8>>,
+}
+
+/// What a run cost.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Requests sent, repeats included.
+    pub requests: AtomicU64,
+    /// Requests sent again after an error.
+    pub retries: AtomicU64,
+    /// Answers of 429.
+    pub limited: AtomicU64,
+    /// Bytes of bodies, uncompressed.
+    pub bytes: AtomicU64,
+}
+
+/// A client for one organization's server.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Token,
+    limits: RateLimits,
+    max_retries: u32,
+    /// The path that this server answers, per endpoint that has several; keyed by today's path.
+    known_paths: Mutex<HashMap<&'static str, usize>>,
+    /// Until a server has refused `project=-1`.
+    knows_all_projects: AtomicBool,
+    /// Connections that broke before an answer; a server with many of them closes each after one answer.
+    broken: AtomicU32,
+    /// Counts for the summary.
+    pub counters: Counters,
+}
+
+impl Client {
+    /// Builds the client; nothing is sent yet.
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        use anyhow::Context;
+        // A second call finds the provider installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        let authorization =
+            settings.token.header().context("api_token holds characters that no HTTP header may carry")?;
+        headers.insert(AUTHORIZATION, authorization);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        let mut builder = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(&settings.user_agent)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(settings.request_timeout)
+            .redirect(same_host_only(&settings.base_url))
+            .referer(false);
+        if let Some(pem) = &settings.ca_bundle {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).context("ca_bundle is not a PEM file")?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        Ok(Self {
+            http: builder.build().context("cannot set up the HTTP client")?,
+            base: settings.base_url.to_string(),
+            token: settings.token.clone(),
+            limits: RateLimits::new(settings.rate_limit),
+            max_retries: settings.max_retries,
+            known_paths: Mutex::default(),
+            knows_all_projects: AtomicBool::new(true),
+            broken: AtomicU32::new(0),
+            counters: Counters::default(),
+        })
+    }
+
+    /// Whether this server has shown that it limits requests.
+    pub fn is_limited(&self) -> bool {
+        self.limits.is_limited()
+    }
+
+    /// The server's clock; ours until an answer has told.
+    pub fn server_now(&self) -> DateTime<Utc> {
+        self.limits.server_now()
+    }
+
+    /// Gets one page, however long the server makes us wait, or says why it cannot be had.
+    pub async fn get(&self, request: &Request) -> Result<Page, ApiError> {
+        let all = self.knows_all_projects.load(Ordering::Relaxed) && request.endpoint.query.contains(&ALL_PROJECTS);
+        match self.get_form(request, all).await {
+            // Servers that do not know project=-1 take it for a project that may not be seen.
+            Err(error) if all && error.kind == ErrorKind::Forbidden => {
+                let page = self.get_form(request, false).await.map_err(|_| error)?;
+                if self.knows_all_projects.swap(false, Ordering::Relaxed) {
+                    info!("This server does not know project=-1: lists hold what the token's own projects have");
+                }
+                Ok(page)
+            }
+            result => result,
+        }
+    }
+
+    async fn get_form(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
+        let paths = request.endpoint.paths;
+        let mut index = self.known_path(paths[0]);
+        loop {
+            match self.get_path(request, index, all_projects).await {
+                Attempt::Page(page) => {
+                    self.remember_path(paths, index);
+                    return Ok(page);
+                }
+                Attempt::NotHere(error) if index + 1 < paths.len() => {
+                    debug!("{error}; trying the path that older servers have");
+                    index += 1;
+                }
+                Attempt::NotHere(error) | Attempt::Fail(error) | Attempt::Wait(_, error, _) => {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Tries one path until it answers for good.
+    async fn get_path(&self, request: &Request, index: usize, all_projects: bool) -> Attempt {
+        let path = request.path(index, all_projects);
+        let last_path = index + 1 == request.endpoint.paths.len();
+        let max_retries = request.max_retries.unwrap_or(self.max_retries);
+        let (mut failures, mut limited) = (0, 0);
+        loop {
+            let attempt = match self.attempt(request, &path, failures).await {
+                // Nothing older to try: a path in a brown-out, or a proxy's page, may be well again later.
+                Attempt::NotHere(error) if last_path => answer::not_here_for_good(error, failures),
+                attempt => attempt,
+            };
+            let Attempt::Wait(wait, error, verdict) = attempt else {
+                return attempt;
+            };
+            let (tries, most) = match verdict {
+                Verdict::RateLimited => (&mut limited, retry::MAX_LIMITED),
+                _ => (&mut failures, max_retries),
+            };
+            if *tries >= most {
+                let detail = format!("{} (given up after {} attempts)", error.detail, *tries + 1);
+                return Attempt::Fail(ApiError { detail, ..error });
+            }
+            *tries += 1;
+            self.announce(&error, wait, verdict, *tries, most);
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn announce(&self, error: &ApiError, wait: Duration, verdict: Verdict, tries: u32, most: u32) {
+        let seconds = wait.as_secs_f64();
+        if verdict == Verdict::RateLimited {
+            self.counters.limited.fetch_add(1, Ordering::Relaxed);
+            debug!("{error}; waiting {seconds:.1} s");
+        } else if error.status.is_none() && tries == 1 {
+            self.counters.retries.fetch_add(1, Ordering::Relaxed);
+            debug!("{error}; trying again in {seconds:.1} s");
+        } else {
+            self.counters.retries.fetch_add(1, Ordering::Relaxed);
+            warn!("{error}; trying again in {seconds:.1} s ({tries} of {most})");
+        }
+    }
+
+    /// Sends the request once and judges the answer.
+    async fn attempt(&self, request: &Request, path: &str, failures: u32) -> Attempt {
+        let endpoint = request.endpoint;
+        let permit = self.limits.permit(endpoint.class).await;
+        let started = Instant::now();
+        let url = format!("{}{path}", self.base);
+        debug!("GET {url}");
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let answer = match self.send(&url).await {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.broken.fetch_add(1, Ordering::Relaxed);
+                return answer::network_failure(endpoint, path, &error, failures);
+            }
+        };
+        self.limits.observe(endpoint.class, answer.limits, answer.served_at, answer.status < 400);
+        drop(permit);
+        debug!("{} {url} in {:.3} s, {} bytes", answer.status, started.elapsed().as_secs_f64(), answer.body.len());
+        self.counters.bytes.fetch_add(answer.body.len() as u64, Ordering::Relaxed);
+        let until_reset = self.limits.until_reset(answer.limits);
+        answer::judge_answer(endpoint, path, answer, failures, until_reset, &self.token)
+    }
+
+    async fn send(&self, url: &str) -> Result<Answer, reqwest::Error> {
+        let mut request = self.http.get(url);
+        if self.broken.load(Ordering::Relaxed) >= MANY_BROKEN {
+            request = request.header(CONNECTION, "close");
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        let bytes = response.bytes().await?;
+        Ok(Answer::new(status, &headers, bytes.into()))
+    }
+
+    fn known_path(&self, todays: &'static str) -> usize {
+        let known = self.known_paths.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(todays).copied().unwrap_or(0)
+    }
+
+    fn remember_path(&self, paths: &'static [&'static str], index: usize) {
+        if index > 0 {
+            let mut known = self.known_paths.lock().unwrap_or_else(PoisonError::into_inner);
+            known.insert(paths[0], index);
+        }
+    }
+}
+
+/// Follows redirects that stay on our own host, and refuses to carry the token anywhere else.
+fn same_host_only(base: &reqwest::Url) -> redirect::Policy {
+    let origin = base.origin();
+    redirect::Policy::custom(move |attempt| {
+        if attempt.url().origin() != origin {
+            let host = attempt.url().host_str().unwrap_or("nowhere").to_owned();
+            return attempt.error(format!("the server redirects to another host ({host}), which is not followed"));
+        }
+        if attempt.previous().len() > MAX_REDIRECTS {
+            return attempt.error("too many redirects");
+        }
+        attempt.follow()
+    })
+}

@@ -1,0 +1,137 @@
+//! Where things are: paths, their older forms, page sizes, and URLs that are right by construction.
+//!
+//! Nobody else puts a URL together, so no slug or release version can break one.
+
+use std::fmt::Write;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// Everything but unreserved characters (RFC 3986 §2.3) is encoded, in path segments and query values alike.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Which of the server's rate-limit buckets a request draws on (API §1.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// All endpoints without numbers of their own share one bucket.
+    Default,
+    /// `projects/…/events/`.
+    ProjectEvents,
+    /// `projects/…/events/{id}/`.
+    EventDetail,
+    /// `organizations/…/issues/{id}/`.
+    IssueDetail,
+    /// `organizations/…/issues/{id}/events/{event}/`.
+    IssueEventDetail,
+    /// `projects/…/issues/`, deprecated.
+    ProjectIssues,
+    /// `organizations/…/releases/`.
+    Releases,
+    /// `organizations/…/members/`.
+    Members,
+}
+
+/// The query parameter that sets the page size (API §1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageSize {
+    /// The answer is not paged.
+    None,
+    /// `per_page`, as nearly everywhere.
+    PerPage,
+    /// `limit`, as issue lists have it.
+    Limit,
+}
+
+/// Where the rows sit in a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// The body is an array of rows.
+    Array,
+    /// The body is one row.
+    Object,
+}
+
+/// One kind of request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Path templates, today's first, then what older servers have. Placeholders are in braces.
+    pub paths: &'static [&'static str],
+    /// Bucket.
+    pub class: Class,
+    /// How the page size is asked for.
+    pub page_size: PageSize,
+    /// Query parameters that are always sent.
+    pub query: &'static [(&'static str, &'static str)],
+    /// Shape of the body.
+    pub rows: Rows,
+    /// A token scope that is needed, for the message when it is missing (API §1.2).
+    pub scope: &'static str,
+}
+
+impl Endpoint {
+    /// An unremarkable list in the default bucket, to be refined with struct update syntax.
+    pub const LIST: Self = Self {
+        paths: &[],
+        class: Class::Default,
+        page_size: PageSize::PerPage,
+        query: &[],
+        rows: Rows::Array,
+        scope: "org:read",
+    };
+
+    /// One object in the default bucket.
+    pub const DETAIL: Self = Self { page_size: PageSize::None, rows: Rows::Object, ..Self::LIST };
+}
+
+/// Values for the placeholders of a path: name and text, not yet encoded.
+pub type PathValues = Vec<(&'static str, String)>;
+
+/// A path with every placeholder replaced, encoded; an unknown placeholder stays and the server will say so.
+pub fn fill_path(template: &str, values: &[(&'static str, String)]) -> String {
+    let mut path = String::with_capacity(template.len() + 32);
+    for segment in template.split_inclusive('/') {
+        let (name, slash) = match segment.strip_suffix('/') {
+            Some(name) => (name, "/"),
+            None => (segment, ""),
+        };
+        let placeholder = name.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        match placeholder.and_then(|name| values.iter().find(|(known, _)| *known == name)) {
+            Some((_, value)) => path.extend(utf8_percent_encode(value, ENCODED)),
+            None => path.push_str(name),
+        }
+        path.push_str(slash);
+    }
+    path
+}
+
+/// `?a=b&c=d`, encoded, or nothing.
+pub fn query_string<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let mut query = String::new();
+    for (name, value) in pairs {
+        query.push(if query.is_empty() { '?' } else { '&' });
+        let name = utf8_percent_encode(name, ENCODED);
+        let value = utf8_percent_encode(value, ENCODED);
+        // Writing to a String cannot fail.
+        let _ = write!(query, "{name}={value}");
+    }
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_version_stays_one_segment() {
+        let values = [("organization", "acme".to_owned()), ("version", "front end@1.0.0+b/ü".to_owned())];
+        assert_eq!(
+            fill_path("organizations/{organization}/releases/{version}/commits/", &values),
+            "organizations/acme/releases/front%20end%401.0.0%2Bb%2F%C3%BC/commits/"
+        );
+    }
+
+    #[test]
+    fn queries_are_encoded_and_may_hold_empty_values() {
+        let query = query_string([("query", ""), ("start", "2026-01-01T00:00:00"), ("cursor", "0:100:0")]);
+        assert_eq!(query, "?query=&start=2026-01-01T00%3A00%3A00&cursor=0%3A100%3A0");
+    }
+}

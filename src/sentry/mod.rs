@@ -1,0 +1,17 @@
+//! Sentry's web API: endpoints, pages, limits, errors. Knows nothing of Singer.
+//!
+//! Facts about the API are cited as "API §n", the sections of the notes this project was written from; every
+//! number here is a starting point that the server's own headers correct.
+
+pub mod advice;
+pub mod answer;
+pub mod client;
+pub mod endpoint;
+pub mod error;
+pub mod link;
+pub mod page;
+pub mod pages;
+pub mod rate_limit;
+pub mod request;
+pub mod retry;
+pub mod token;

@@ -1,0 +1,54 @@
+//! One request: an endpoint, the values it is asked with, and its path and query as text.
+
+use std::borrow::Cow;
+
+use crate::sentry::endpoint::{self, Endpoint, PageSize, PathValues};
+
+/// Rows asked for per page: the most that any list gives (API §1.4).
+pub const PAGE_ROWS: usize = 100;
+
+/// The query parameter that widens a list from the caller's projects to all that it may see (API §1.6).
+pub const ALL_PROJECTS: (&str, &str) = ("project", "-1");
+
+/// One request for one page.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What is asked for.
+    pub endpoint: &'static Endpoint,
+    /// Values of the path's placeholders.
+    pub values: PathValues,
+    /// Query parameters beside the endpoint's own.
+    pub query: Vec<(Cow<'static, str>, String)>,
+    /// Where to go on.
+    pub cursor: Option<String>,
+    /// Retries of server errors; lowered for questions that a server may well answer with an error.
+    pub max_retries: Option<u32>,
+}
+
+impl Request {
+    /// A request for the first page.
+    pub fn new(endpoint: &'static Endpoint, values: PathValues) -> Self {
+        Self { endpoint, values, query: Vec::new(), cursor: None, max_retries: None }
+    }
+
+    /// Adds a query parameter.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.query.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+
+    /// Path and query for one of the endpoint's paths. `all_projects` keeps the endpoint's own `project=-1`.
+    pub fn path(&self, index: usize, all_projects: bool) -> String {
+        let size = match self.endpoint.page_size {
+            PageSize::None => None,
+            PageSize::PerPage => Some(("per_page", "100")),
+            PageSize::Limit => Some(("limit", "100")),
+        };
+        let fixed = self.endpoint.query.iter().copied().filter(|pair| all_projects || *pair != ALL_PROJECTS);
+        let own = self.query.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+        let cursor = self.cursor.as_deref().map(|cursor| ("cursor", cursor));
+        let path = endpoint::fill_path(self.endpoint.paths[index], &self.values);
+        path + &endpoint::query_string(fixed.chain(own).chain(size).chain(cursor))
+    }
+}

@@ -1,0 +1,43 @@
+//! SCHEMA, RECORD and STATE as lines of JSON.
+//!
+//! Knows the form of messages only; who writes them, and when, is decided elsewhere.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Value, json};
+
+use crate::singer::text;
+
+/// A SCHEMA line, newline included.
+pub fn schema_line(stream: &str, schema: &Value, key_properties: &[&str], replication_key: Option<&str>) -> Vec<u8> {
+    let mut message = json!({
+        "type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": key_properties,
+    });
+    if let Some(key) = replication_key {
+        message["bookmark_properties"] = json!([key]);
+    }
+    line(&message)
+}
+
+/// A STATE line, newline included.
+pub fn state_line(state: &Value) -> Vec<u8> {
+    line(&json!({"type": "STATE", "value": state}))
+}
+
+/// What precedes the record in every RECORD line of a stream that was read at `extracted`.
+pub fn record_start(stream: &str, extracted: DateTime<Utc>) -> Vec<u8> {
+    let mut out = b"{\"type\":\"RECORD\",\"stream\":".to_vec();
+    text::push_string(&mut out, stream);
+    out.extend_from_slice(b",\"time_extracted\":\"");
+    out.extend_from_slice(extracted.to_rfc3339_opts(SecondsFormat::Millis, true).as_bytes());
+    out.extend_from_slice(b"\",\"record\":");
+    out
+}
+
+/// What follows the record.
+pub const RECORD_END: &[u8] = b"}\n";
+
+fn line(message: &Value) -> Vec<u8> {
+    let mut out = message.to_string().into_bytes();
+    out.push(b'\n');
+    out
+}

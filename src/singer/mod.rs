@@ -1,0 +1,12 @@
+//! The Singer protocol: catalog, messages, state, and the one owner of stdout.
+//!
+//! Nothing in this folder knows Sentry: it deals in streams, schemas, bookmarks and raw JSON rows.
+
+pub mod catalog;
+pub mod message;
+pub mod projection;
+pub mod record;
+pub mod selection;
+pub mod state;
+pub mod text;
+pub mod writer;

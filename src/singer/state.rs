@@ -1,0 +1,197 @@
+//! State: how far every stream has been read. Reads every shape the tap ever met, writes one.
+//!
+//! A bookmark's `start` is the end of the last window that was read whole. While a window is being read,
+//! `progress_markers` (the Singer SDK's word for what comes and goes) says how much of it is done.
+//! Knows nothing of how windows are read.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::time::{Time, format_time, parse_time_or_date};
+
+/// The whole state of the tap, all streams of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// Bookmark per `tap_stream_id`.
+    pub bookmarks: BTreeMap<String, Bookmark>,
+    /// The stream that was being read when the state was written.
+    pub currently_syncing: Option<String>,
+}
+
+/// How far one stream has been read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Bookmark {
+    /// End of the last window that was read whole, for every project without an own `start`.
+    pub start: Option<Time>,
+    /// When everything that can still be had was last read again.
+    pub refreshed: Option<Time>,
+    /// The projects this bookmark speaks for, each with its own start where that differs.
+    /// `None` in states that did not keep track: then it speaks for every project.
+    pub projects: Option<BTreeMap<String, Option<Time>>>,
+    /// The window being read, if one is half read.
+    pub progress: Option<Progress>,
+}
+
+/// A window that is half read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// The window's fixed end.
+    pub end: Time,
+    /// Projects that are done up to `end`.
+    pub done: Vec<String>,
+}
+
+impl State {
+    /// Reads a state file's text: ours, the original tap's, or one wrapped by Meltano or in a STATE message.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        use anyhow::Context;
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let value: Value = serde_json::from_str(text).context("the state file is not valid JSON")?;
+        anyhow::ensure!(value.is_object() || value.is_null(), "the state file must hold a JSON object");
+        Ok(Self::from_value(&value))
+    }
+
+    fn from_value(value: &Value) -> Self {
+        for wrapper in ["singer_state", "value", "completed"] {
+            if let Some(inner) = value.get(wrapper).filter(|inner| inner.is_object()) {
+                return Self::from_value(inner);
+            }
+        }
+        let mut state = Self {
+            currently_syncing: value.get("currently_syncing").and_then(Value::as_str).map(str::to_owned),
+            ..Self::default()
+        };
+        if let Some(bookmarks) = value.get("bookmarks").and_then(Value::as_object) {
+            let read = bookmarks.iter().filter_map(|(name, value)| Some((name.clone(), Bookmark::from_value(value)?)));
+            state.bookmarks = read.collect();
+        }
+        state
+    }
+
+    /// The one shape that is written.
+    pub fn to_value(&self) -> Value {
+        let bookmarks: Map<String, Value> =
+            self.bookmarks.iter().map(|(name, bookmark)| (name.clone(), bookmark.to_value())).collect();
+        let mut value = json!({"bookmarks": bookmarks});
+        if let Some(stream) = &self.currently_syncing {
+            value["currently_syncing"] = json!(stream);
+        }
+        value
+    }
+
+    /// The bookmark of a stream, made empty when there is none.
+    pub fn bookmark_mut(&mut self, stream: &str) -> &mut Bookmark {
+        self.bookmarks.entry(stream.to_owned()).or_default()
+    }
+
+    /// A copy of a stream's bookmark, empty when there is none.
+    pub fn bookmark(&self, stream: &str) -> Bookmark {
+        self.bookmarks.get(stream).cloned().unwrap_or_default()
+    }
+}
+
+impl Bookmark {
+    /// `None` for what is no bookmark: junk of older taps is dropped here.
+    fn from_value(value: &Value) -> Option<Self> {
+        if value.is_string() {
+            return Some(Self { start: Some(read_time(Some(value))?), ..Self::default() });
+        }
+        let object = value.as_object()?;
+        let bookmark = Self {
+            start: read_time(object.get("start")),
+            refreshed: read_time(object.get("refreshed")),
+            projects: object.get("projects").and_then(Value::as_object).map(read_projects),
+            progress: object.get("progress_markers").and_then(Progress::from_value),
+        };
+        (bookmark != Self::default()).then_some(bookmark)
+    }
+
+    fn to_value(&self) -> Value {
+        let mut value = Map::new();
+        let mut put = |name: &str, time: Option<Time>| {
+            if let Some(time) = time {
+                value.insert(name.to_owned(), json!(format_time(time)));
+            }
+        };
+        put("start", self.start);
+        put("refreshed", self.refreshed);
+        if let Some(projects) = &self.projects {
+            let projects: Map<String, Value> = projects
+                .iter()
+                .map(|(id, start)| (id.clone(), start.map_or(json!({}), |start| json!({"start": format_time(start)}))))
+                .collect();
+            value.insert("projects".to_owned(), Value::Object(projects));
+        }
+        if let Some(progress) = &self.progress {
+            value.insert("progress_markers".to_owned(), progress.to_value());
+        }
+        Value::Object(value)
+    }
+}
+
+impl Progress {
+    fn from_value(value: &Value) -> Option<Self> {
+        let done = value.get("done").and_then(Value::as_array);
+        let done = done.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+        Some(Self { end: read_time(value.get("end"))?, done: done.collect() })
+    }
+
+    fn to_value(&self) -> Value {
+        json!({"end": format_time(self.end), "done": self.done})
+    }
+}
+
+fn read_projects(projects: &Map<String, Value>) -> BTreeMap<String, Option<Time>> {
+    projects.iter().map(|(id, value)| (id.clone(), read_time(value.get("start")))).collect()
+}
+
+fn read_time(value: Option<&Value>) -> Option<Time> {
+    parse_time_or_date(value?.as_str()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_original_taps_state_is_read_and_its_junk_dropped() {
+        let text = r#"{"bookmarks": {"issues": {"start": "2023-01-01T00:00:00Z", "12345": {"x": 1}},
+            "events": {"start": "2023-01-02T00:00:00"}, "9f1c": {"some": "junk"}, "x": null, "teams": "2023-01-03"}}"#;
+        let state = State::parse(text).expect("a state");
+        assert_eq!(
+            state.to_value(),
+            json!({"bookmarks": {
+                "events": {"start": "2023-01-02T00:00:00Z"},
+                "issues": {"start": "2023-01-01T00:00:00Z"},
+                "teams": {"start": "2023-01-03T00:00:00Z"},
+            }})
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read_back() {
+        let value = json!({"bookmarks": {
+            "events": {
+                "start": "2026-11-22T08:00:00Z", "refreshed": "2026-11-21T00:00:00Z",
+                "projects": {"1": {}, "2": {"start": "2026-11-20T00:00:00Z"}},
+                "progress_markers": {"end": "2026-11-23T00:00:00Z", "done": ["1"]},
+            }}, "currently_syncing": "events"});
+        let state = State::parse(&value.to_string()).expect("a state");
+        assert_eq!(state.to_value(), value);
+        let wrapped = json!({"singer_state": value});
+        assert_eq!(State::parse(&wrapped.to_string()).expect("a state"), state);
+        let message = json!({"type": "STATE", "value": value});
+        assert_eq!(State::parse(&message.to_string()).expect("a state"), state);
+    }
+
+    #[test]
+    fn an_empty_file_is_an_empty_state_and_a_list_is_an_error() {
+        assert_eq!(State::parse(" ").expect("a state"), State::default());
+        assert_eq!(State::parse("{}").expect("a state"), State::default());
+        assert!(State::parse("[]").is_err());
+        assert!(State::parse("{").is_err());
+    }
+}

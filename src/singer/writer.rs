@@ -1,0 +1,89 @@
+//! The only owner of stdout: whole lines in through a bounded channel, bytes out in that order.
+//!
+//! Writing happens on a thread of its own, so a slow target holds back the readers (the channel fills) and
+//! never the network's timers. Flushes when it has nothing left to write.
+
+use std::io::Write;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+/// Batches that may wait for the target; each is at most one page of records.
+const WAITING_BATCHES: usize = 8;
+
+/// The target's end of the pipe is gone, or the disk is full: nothing can be written any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutputClosed;
+
+impl std::fmt::Display for OutputClosed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stdout is closed: the program that reads this tap's output has gone away")
+    }
+}
+
+impl std::error::Error for OutputClosed {}
+
+/// Hands lines to the writing thread. Clones share the one channel, so order is kept.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    lines: mpsc::Sender<Vec<u8>>,
+}
+
+/// The writing thread, to be waited for at the end.
+#[derive(Debug)]
+pub struct WriterThread(JoinHandle<std::io::Result<()>>);
+
+impl Writer {
+    /// Starts the thread that owns `out`.
+    pub fn spawn(out: impl Write + Send + 'static) -> (Self, WriterThread) {
+        let (lines, queue) = mpsc::channel(WAITING_BATCHES);
+        let thread = std::thread::spawn(move || write_all(out, queue));
+        (Self { lines }, WriterThread(thread))
+    }
+
+    /// Queues whole lines; waits while the target is slower than the server.
+    pub async fn write(&self, lines: Vec<u8>) -> Result<(), OutputClosed> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.lines.send(lines).await.map_err(|_| OutputClosed)
+    }
+
+    /// Queues whole lines if there is room at once; used on the way out of a stopped run.
+    pub fn try_write(&self, lines: Vec<u8>) -> bool {
+        self.lines.try_send(lines).is_ok()
+    }
+}
+
+impl WriterThread {
+    /// Waits until everything is written. Every `Writer` must be dropped before.
+    pub fn finish(self) -> std::io::Result<()> {
+        self.0.join().unwrap_or_else(|_| Err(std::io::Error::other("the writing thread panicked")))
+    }
+
+    /// Waits at most `limit`: a target that has stopped reading must not hold a stopping tap.
+    pub fn finish_within(self, limit: Duration) -> std::io::Result<()> {
+        let deadline = Instant::now() + limit;
+        while !self.0.is_finished() {
+            if Instant::now() >= deadline {
+                return Err(std::io::Error::new(
+                    std::io::ErrorKind::TimedOut,
+                    "the reader of stdout did not take the last lines",
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.finish()
+    }
+}
+
+fn write_all(mut out: impl Write, mut queue: mpsc::Receiver<Vec<u8>>) -> std::io::Result<()> {
+    while let Some(lines) = queue.blocking_recv() {
+        out.write_all(&lines)?;
+        if queue.is_empty() {
+            out.flush()?;
+        }
+    }
+    out.flush()
+}

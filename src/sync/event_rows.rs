@@ -1,0 +1,146 @@
+//! Event records: context fields, and the event's detail where the lists do not carry what is wanted.
+
+use std::collections::HashMap;
+
+use futures_util::stream::{self, StreamExt};
+use tracing::{debug, warn};
+
+use crate::sentry::endpoint::{Class, Endpoint};
+use crate::sentry::error::ErrorKind;
+use crate::sentry::page::Page;
+use crate::sentry::request::Request;
+use crate::singer::record::Row;
+use crate::singer::text::quote;
+use crate::streams::EVENT_DETAIL_ONLY;
+use crate::sync::output::StreamOutput;
+use crate::sync::plan::ChangedIssue;
+use crate::sync::walk::WalkError;
+use crate::sync::{Project, Sync};
+
+/// One event by its issue: the faster bucket (API §2.8); servers that lack it have the project's form.
+const ISSUE_EVENT_DETAIL: Endpoint = Endpoint {
+    paths: &[
+        "organizations/{organization}/issues/{issue}/events/{event}/",
+        "projects/{organization}/{project}/events/{event}/",
+    ],
+    class: Class::IssueEventDetail,
+    scope: "event:read",
+    ..Endpoint::DETAIL
+};
+
+/// One event by its project, for events that no issue is known of.
+const PROJECT_EVENT_DETAIL: Endpoint = Endpoint {
+    paths: &["projects/{organization}/{project}/events/{event}/"],
+    class: Class::EventDetail,
+    scope: "project:read",
+    ..Endpoint::DETAIL
+};
+
+/// Detail requests at once.
+const DETAILS_AT_ONCE: usize = 8;
+
+/// Writes the events of one project.
+#[derive(Debug)]
+pub struct EventRecords<'a> {
+    sync: &'a Sync,
+    output: &'a StreamOutput,
+    project: &'a Project,
+    project_id: String,
+    project_slug: String,
+    titles: HashMap<&'a str, &'a str>,
+    needs_detail: bool,
+}
+
+impl<'a> EventRecords<'a> {
+    /// For the events of `project`, whose changed issues are `issues`.
+    pub fn new(sync: &'a Sync, output: &'a StreamOutput, project: &'a Project, issues: &'a [ChangedIssue]) -> Self {
+        let titles = issues.iter().map(|issue| (issue.id.as_ref(), issue.title.as_ref())).collect();
+        Self {
+            sync,
+            output,
+            project,
+            project_id: quote(&project.id),
+            project_slug: quote(&project.slug),
+            titles,
+            needs_detail: detail_field(output).is_some(),
+        }
+    }
+
+    /// Writes rows; `issue` is the issue whose list they came from, if they did.
+    pub async fn write<'r>(&self, rows: impl Iterator<Item = &'r str>, issue: Option<&str>) -> Result<(), WalkError> {
+        let mut batch = self.output.batch();
+        let mut with_details =
+            stream::iter(rows).map(|raw| async move { (raw, self.detail(raw, issue).await) }).buffered(DETAILS_AT_ONCE);
+        while let Some((raw, detail)) = with_details.next().await {
+            let detail = detail?;
+            let raw = detail.as_ref().and_then(|page| page.rows().next()).unwrap_or(raw);
+            let Some(row) = Row::scan(raw) else {
+                self.output.gap("a row that is no object");
+                continue;
+            };
+            self.push(&mut batch, &row, issue);
+        }
+        drop(with_details);
+        Ok(batch.send(&self.sync.output).await?)
+    }
+
+    fn push(&self, batch: &mut crate::sync::output::Batch<'_>, row: &Row<'_>, issue: Option<&str>) {
+        let group = row.text("groupID");
+        let issue = group.as_deref().or(issue);
+        let title = issue.and_then(|issue| self.titles.get(issue));
+        let issue = issue.map_or_else(|| "null".to_owned(), quote);
+        let title = title.map_or_else(|| "null".to_owned(), |title| quote(title));
+        let overrides = [
+            ("project_id", self.project_id.as_str()),
+            ("project_slug", self.project_slug.as_str()),
+            ("issue_id", issue.as_str()),
+            ("issue_title", title.as_str()),
+        ];
+        batch.push(row, &overrides);
+    }
+
+    /// The event's detail, if something is wanted that the list's row does not have.
+    async fn detail(&self, raw: &str, issue: Option<&str>) -> Result<Option<Page>, WalkError> {
+        let lists_whole_bodies = || raw.contains("\"entries\"");
+        let wanted = self.needs_detail || (self.sync.config.fetch_event_details && !lists_whole_bodies());
+        let Some(row) = Row::scan(raw).filter(|_| wanted) else {
+            return Ok(None);
+        };
+        let Some(event) = row.text("eventID") else {
+            return Ok(None);
+        };
+        let mut values = self.sync.values();
+        values.push(("project", self.project.slug.clone()));
+        values.push(("event", event.into_owned()));
+        let group = row.text("groupID");
+        let endpoint = match group.as_deref().or(issue) {
+            Some(issue) => {
+                values.push(("issue", issue.to_owned()));
+                &ISSUE_EVENT_DETAIL
+            }
+            None => &PROJECT_EVENT_DETAIL,
+        };
+        match self.sync.client.get(&Request::new(endpoint, values)).await {
+            Ok(page) => Ok(Some(page)),
+            Err(error) if error.kind == ErrorKind::NotFound => {
+                debug!("{error}");
+                self.output
+                    .skip("details of an event that is gone or not yet indexed (404); its short form was written");
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A selected field that only the detail of an event has.
+fn detail_field(output: &StreamOutput) -> Option<&'static str> {
+    EVENT_DETAIL_ONLY.iter().copied().find(|field| output.selects(field))
+}
+
+/// Says what a selected detail-only field costs.
+pub fn warn_of_details(output: &StreamOutput) {
+    if let Some(field) = detail_field(output) {
+        warn!("events.{field} is selected: only the detail of an event has it, which costs one request per event");
+    }
+}

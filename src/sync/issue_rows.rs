@@ -1,0 +1,148 @@
+//! One issue row: what the walk needs of it, and its record.
+//!
+//! Numbers in a list with a window are numbers of that window; records carry those of the issue's whole life
+//! (API §2.3), so that a short window never overwrites a true count.
+
+use std::borrow::Cow;
+
+use futures_util::stream::{self, StreamExt};
+use tracing::debug;
+
+use crate::sentry::endpoint::{Class, Endpoint};
+use crate::sentry::error::ErrorKind;
+use crate::sentry::page::Page;
+use crate::sentry::request::Request;
+use crate::singer::record::Row;
+use crate::sync::Sync;
+use crate::sync::output::Batch;
+use crate::sync::plan::ChangedIssue;
+use crate::sync::walk::WalkError;
+use crate::sync::window::Window;
+use crate::time::Time;
+
+/// One issue with activity, participants, releases and tags (API §2.5).
+const ISSUE_DETAIL: Endpoint = Endpoint {
+    paths: &["organizations/{organization}/issues/{issue}/", "issues/{issue}/"],
+    class: Class::IssueDetail,
+    scope: "event:read",
+    ..Endpoint::DETAIL
+};
+
+/// Detail requests at once; the server's bucket allows five a second.
+const DETAILS_AT_ONCE: usize = 5;
+/// Fields that mean the window in a list, and the issue's life in `lifetime`.
+const WINDOW_NUMBERS: [&str; 4] = ["count", "userCount", "firstSeen", "lastSeen"];
+
+/// An issue row and what was read of it.
+#[derive(Debug)]
+pub struct IssueRow<'a> {
+    row: &'a Row<'a>,
+    /// Issue id.
+    pub id: Cow<'a, str>,
+    /// Project id.
+    pub project: Cow<'a, str>,
+    /// Time of the newest event (inside the window, where the server has one).
+    pub last_seen: Option<Time>,
+    lifetime: Option<Row<'a>>,
+    /// Events inside the window.
+    events: Option<u64>,
+}
+
+impl<'a> IssueRow<'a> {
+    /// Reads a row; `counted` says that its `count` means the window that events are read for.
+    pub fn read(row: &'a Row<'a>, counted: bool) -> Self {
+        let project = row.object("project").and_then(|project| project.text("id").map(Cow::into_owned));
+        Self {
+            row,
+            id: row.text("id").unwrap_or_default(),
+            project: Cow::Owned(project.unwrap_or_default()),
+            last_seen: Window::second_of(row.text("lastSeen").as_deref()),
+            lifetime: row.object("lifetime"),
+            events: row.integer("count").filter(|_| counted),
+        }
+    }
+
+    /// What the planner of events needs.
+    pub fn to_changed(&self) -> ChangedIssue {
+        let category = self.row.text("issueCategory");
+        ChangedIssue {
+            id: self.id.as_ref().into(),
+            title: self.row.text("title").unwrap_or_default().as_ref().into(),
+            events: self.events,
+            lifetime: self.lifetime.as_ref().unwrap_or(self.row).integer("count"),
+            is_error: category.is_none_or(|category| category == "error"),
+        }
+    }
+
+    /// The numbers of the issue's whole life, where the row has them.
+    fn lifetime_numbers(&self) -> Vec<(&'static str, &'a str)> {
+        let Some(lifetime) = &self.lifetime else {
+            return Vec::new();
+        };
+        let number = |name| Some((name, lifetime.get(name).filter(|value| *value != "null")?));
+        WINDOW_NUMBERS.into_iter().filter_map(number).collect()
+    }
+}
+
+/// Writes the records of issues, with their details if the configuration asks for them.
+pub async fn write_issues(sync: &Sync, issues: &[&IssueRow<'_>]) -> Result<(), WalkError> {
+    let Some(output) = sync.output.stream("issues") else {
+        return Ok(());
+    };
+    let mut batch = output.batch();
+    if sync.config.fetch_issue_details {
+        let mut details =
+            stream::iter(issues).map(|issue| async { (*issue, detail(sync, issue).await) }).buffered(DETAILS_AT_ONCE);
+        while let Some((issue, detail)) = details.next().await {
+            push(&mut batch, issue, detail?.as_ref());
+        }
+    } else {
+        for issue in issues {
+            push(&mut batch, issue, None);
+        }
+    }
+    batch.send(&sync.output).await?;
+    sync.output.advance_quietly(|_| ()).await?;
+    Ok(())
+}
+
+/// The issue's detail; `None` where it was merged away or deleted since it was listed.
+async fn detail(sync: &Sync, issue: &IssueRow<'_>) -> Result<Option<Page>, WalkError> {
+    let mut values = sync.values();
+    values.push(("issue", issue.id.to_string()));
+    match sync.client.get(&Request::new(&ISSUE_DETAIL, values)).await {
+        Ok(page) => Ok(Some(page)),
+        Err(error) if error.kind == ErrorKind::NotFound => {
+            debug!("{error}");
+            if let Some(output) = sync.output.stream("issues") {
+                output.skip("details of an issue that is gone (404)");
+            }
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn push(batch: &mut Batch<'_>, issue: &IssueRow<'_>, detail: Option<&Page>) {
+    let mut overrides = issue.lifetime_numbers();
+    let detail = detail.and_then(|page| Row::scan(page.rows().next()?));
+    // A merged issue answers under the survivor's id, whose own row says more: then the listed row stands alone.
+    let detail = detail.filter(|detail| detail.text("id").as_deref() == Some(issue.id.as_ref()));
+    let Some(detail) = detail else {
+        batch.push(issue.row, &overrides);
+        return;
+    };
+    for name in WINDOW_NUMBERS {
+        if !overrides.iter().any(|(known, _)| *known == name) {
+            overrides.extend(issue.row.get(name).map(|value| (name, value)));
+        }
+    }
+    let mut overrides: Vec<(&str, &str)> = overrides;
+    let only_listed = issue.row.fields().filter(|(name, _)| detail.get(name).is_none());
+    for (name, value) in only_listed {
+        if !overrides.iter().any(|(known, _)| *known == name) {
+            overrides.push((name, value));
+        }
+    }
+    batch.push(&detail, &overrides);
+}

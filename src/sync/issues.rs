@@ -1,0 +1,293 @@
+//! The issue walk: one list for the whole organization where the server can, one per project where it cannot.
+//!
+//! It writes issue records and, as the change detector for events, notes every issue that has events in the window.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use tracing::{debug, info, warn};
+
+use crate::sentry::endpoint::{Class, Endpoint, PageSize};
+use crate::sentry::error::{ApiError, ErrorKind};
+use crate::sentry::pages::Pages;
+use crate::sentry::request::Request;
+use crate::singer::record::Row;
+use crate::sync::issue_rows::{IssueRow, write_issues};
+use crate::sync::plan::ChangedIssue;
+use crate::sync::walk::WalkError;
+use crate::sync::window::Window;
+use crate::sync::{Project, Sync};
+use crate::time::Time;
+
+/// Every issue of an organization (API §2.3). `query` is empty on purpose: absent, it hides resolved issues.
+const ORGANIZATION_ISSUES: Endpoint = Endpoint {
+    paths: &["organizations/{organization}/issues/"],
+    page_size: PageSize::Limit,
+    query: &[("sort", "date"), ("groupStatsPeriod", ""), ("collapse", "filtered")],
+    scope: "event:read",
+    ..Endpoint::LIST
+};
+
+/// Issues of one project, for servers that cannot list an organization's (API §2.4). Knows no window.
+const PROJECT_ISSUES: Endpoint = Endpoint {
+    paths: &["projects/{organization}/{project}/issues/"],
+    class: Class::ProjectIssues,
+    page_size: PageSize::Limit,
+    query: &[("query", ""), ("statsPeriod", "")],
+    scope: "event:read",
+    ..Endpoint::LIST
+};
+
+/// Not returned unless asked for by name (API §2.3).
+const FEEDBACK: &str = "issue.category:feedback";
+/// More project ids than this make the URL too long; then all projects are listed and rows are filtered here.
+const MAX_PROJECT_IDS: usize = 100;
+/// Times that the newest part of a window is looked at again before the walk is taken for complete.
+const MAX_RECHECKS: usize = 5;
+
+/// Projects whose issues are read from the same moment.
+#[derive(Debug, Default)]
+pub struct Group {
+    /// Projects whose issues are written.
+    pub emit: BTreeSet<String>,
+    /// Projects whose events will be read.
+    pub detect: BTreeSet<String>,
+}
+
+/// What the walks of a pass came to.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Issues with events in the window, by project id.
+    pub changed: HashMap<String, Vec<ChangedIssue>>,
+    /// Projects whose issues could not be listed.
+    pub failed: BTreeMap<String, ApiError>,
+}
+
+/// How this server lists issues; learned from its answers, not from its version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// All projects at once.
+    OrganizationWide,
+    /// The organization's list, one project at a time.
+    OneProjectAtATime,
+    /// The projects' own lists, which know no window.
+    ProjectLists,
+}
+
+/// The walk over issues, with what it has learned of the server.
+#[derive(Debug)]
+pub struct IssueWalk<'a> {
+    sync: &'a Sync,
+    projects: &'a [Project],
+    mode: Mode,
+    /// An answer has confirmed the mode.
+    sure: bool,
+    warned: HashSet<String>,
+}
+
+/// One list being read.
+struct List<'a> {
+    window: Window,
+    group: &'a Group,
+    /// Issues seen in this window, so that none is written twice.
+    seen: HashSet<Box<str>>,
+    found: &'a mut Found,
+}
+
+impl<'a> IssueWalk<'a> {
+    /// Nothing is known of the server yet: begins with what today's servers do.
+    pub fn new(sync: &'a Sync, projects: &'a [Project]) -> Self {
+        Self { sync, projects, mode: Mode::OrganizationWide, sure: false, warned: HashSet::new() }
+    }
+
+    /// Whether the server's event lists can be expected to honour windows.
+    pub fn knows_windows(&self) -> bool {
+        self.mode != Mode::ProjectLists
+    }
+
+    /// Walks one group's window.
+    pub async fn group(&mut self, group: &Group, start: Time, end: Time, found: &mut Found) -> Result<(), WalkError> {
+        loop {
+            let window = self.clamped(Window { start, end });
+            if window.is_empty() {
+                return Ok(());
+            }
+            let mut list = List { window, group, seen: HashSet::new(), found };
+            let result = match self.mode {
+                Mode::OrganizationWide => self.organization_wide(&mut list).await,
+                Mode::OneProjectAtATime | Mode::ProjectLists => self.each_project(&mut list).await,
+            };
+            match result {
+                Err(WalkError::Api(error)) if !self.sure && self.falls_back(&error) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether an older way of listing is worth a try after this error.
+    fn falls_back(&mut self, error: &ApiError) -> bool {
+        let unknown_here = matches!(error.kind, ErrorKind::BadRequest | ErrorKind::NotFound)
+            || (error.kind == ErrorKind::Unavailable && error.status.is_some());
+        self.mode = match self.mode {
+            // Servers that know neither project=-1 nor several projects at once answer 403 or 400.
+            Mode::OrganizationWide if matches!(error.kind, ErrorKind::BadRequest | ErrorKind::Forbidden) => {
+                Mode::OneProjectAtATime
+            }
+            Mode::OrganizationWide if error.kind == ErrorKind::NotFound => Mode::ProjectLists,
+            Mode::OneProjectAtATime if unknown_here => Mode::ProjectLists,
+            _ => return false,
+        };
+        debug!("{error}; trying an older way of listing issues");
+        true
+    }
+
+    /// Leaves out what today's servers no longer have, and says so.
+    fn clamped(&mut self, window: Window) -> Window {
+        if !self.knows_windows() {
+            return window;
+        }
+        let clamped = window.within_retention(self.sync.client.server_now());
+        let lost = Window { end: clamped.start.min(window.end), ..window };
+        if clamped != window && window.start > self.sync.config.start_date && self.warned.insert(lost.to_string()) {
+            warn!("issues and events of {lost} can no longer be had: the server keeps 90 days");
+        } else if clamped != window && self.warned.insert(lost.to_string()) {
+            info!("The server keeps 90 days: reading from {} on", clamped.start);
+        }
+        clamped
+    }
+
+    async fn organization_wide(&mut self, list: &mut List<'_>) -> Result<(), WalkError> {
+        let wanted: BTreeSet<&String> = list.group.emit.union(&list.group.detect).collect();
+        let all = wanted.len() >= self.projects.len() || wanted.len() > MAX_PROJECT_IDS;
+        let ids: Vec<String> = if all { vec!["-1".to_owned()] } else { wanted.into_iter().cloned().collect() };
+        for query in ["", FEEDBACK] {
+            let mut request = Request::new(&ORGANIZATION_ISSUES, self.sync.values()).with("query", query);
+            for id in &ids {
+                request = request.with("project", id.clone());
+            }
+            match self.read(request, list).await {
+                Err(WalkError::Api(error)) if query == FEEDBACK && error.kind == ErrorKind::BadRequest => {
+                    debug!("{error}; this server has no feedback issues");
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn each_project(&mut self, list: &mut List<'_>) -> Result<(), WalkError> {
+        for project in self.projects {
+            if !list.group.emit.contains(&project.id) && !list.group.detect.contains(&project.id) {
+                continue;
+            }
+            match self.one_project(project, list).await {
+                Err(WalkError::Api(error)) if self.sure && self.sync.goes_on_after(&error) => {
+                    for output in ["issues", "events"].iter().filter_map(|name| self.sync.output.stream(name)) {
+                        output.gap(format!("project {}: {error}", project.slug));
+                    }
+                    list.found.failed.insert(project.id.clone(), error);
+                }
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn one_project(&mut self, project: &Project, list: &mut List<'_>) -> Result<(), WalkError> {
+        if self.mode == Mode::ProjectLists {
+            let mut values = self.sync.values();
+            values.push(("project", project.slug.clone()));
+            return self.read(Request::new(&PROJECT_ISSUES, values), list).await;
+        }
+        let request = Request::new(&ORGANIZATION_ISSUES, self.sync.values()).with("query", "");
+        let mut request = request.with("project", project.id.clone());
+        if !self.sure {
+            request.max_retries = Some(1);
+        }
+        self.read(request, list).await
+    }
+
+    /// Reads one list, then its newest part again as long as that brings something new.
+    ///
+    /// An issue that gets a late event while the list is being read moves above the cursor and would be missed, and with
+    /// it its older events for good. Where it went is the newest part, as far back as events are expected to be late.
+    async fn read(&mut self, request: Request, list: &mut List<'_>) -> Result<(), WalkError> {
+        let window = list.window;
+        let began = self.sync.client.server_now();
+        let (mut pages, _) = self.read_from(&request, window.start, true, list).await?;
+        let lookback = chrono::TimeDelta::from_std(self.sync.config.lookback).unwrap_or_default();
+        let recheck = window.start.max(began - lookback.max(chrono::TimeDelta::minutes(1)));
+        for _ in 0..MAX_RECHECKS {
+            if pages < 2 || recheck >= window.end {
+                break;
+            }
+            let new;
+            (pages, new) = self.read_from(&request, recheck, false, list).await?;
+            if new == 0 {
+                break;
+            }
+            debug!("{new} issues moved while they were listed");
+        }
+        Ok(())
+    }
+
+    /// Reads from `start` on; returns the number of pages and of issues not seen before.
+    async fn read_from(
+        &mut self,
+        request: &Request,
+        start: Time,
+        counted: bool,
+        list: &mut List<'_>,
+    ) -> Result<(usize, usize), WalkError> {
+        let mut request = request.clone();
+        if self.knows_windows() {
+            for (name, value) in (Window { start, ..list.window }).query() {
+                request = request.with(name, value);
+            }
+        }
+        let mut pages = Pages::new(&self.sync.client, request);
+        let (mut count, mut new) = (0, 0);
+        while let Some(page) = pages.next().await? {
+            self.sure = true;
+            count += 1;
+            let rows: Vec<Row<'_>> = page.rows().filter_map(Row::scan).collect();
+            self.count_odd_rows(page.len() - rows.len());
+            let issues: Vec<IssueRow<'_>> =
+                rows.iter().map(|row| IssueRow::read(row, counted && self.knows_windows())).collect();
+            let older = |issue: &IssueRow<'_>| issue.last_seen.is_some_and(|last_seen| last_seen < start);
+            let past = !issues.is_empty() && issues.iter().all(older);
+            let fresh: Vec<&IssueRow<'_>> = issues.iter().filter(|issue| !older(issue) && list.note(issue)).collect();
+            new += fresh.len();
+            let emit: Vec<&IssueRow<'_>> = fresh.into_iter().filter(|issue| list.emits(issue)).collect();
+            write_issues(self.sync, &emit).await?;
+            if past && !self.knows_windows() {
+                break; // newest first: what follows is older still
+            }
+        }
+        Ok((count, new))
+    }
+
+    fn count_odd_rows(&self, odd: usize) {
+        if odd > 0
+            && let Some(output) = self.sync.output.stream("issues").or_else(|| self.sync.output.stream("events"))
+        {
+            output.gap(format!("{odd} issue rows that are no objects"));
+        }
+    }
+}
+
+impl List<'_> {
+    /// Notes an issue; `false` if it was seen before.
+    fn note(&mut self, issue: &IssueRow<'_>) -> bool {
+        if !self.seen.insert(issue.id.as_ref().into()) {
+            return false;
+        }
+        if self.group.detect.contains(issue.project.as_ref()) {
+            self.found.changed.entry(issue.project.to_string()).or_default().push(issue.to_changed());
+        }
+        true
+    }
+
+    fn emits(&self, issue: &IssueRow<'_>) -> bool {
+        self.group.emit.contains(issue.project.as_ref())
+    }
+}

@@ -1,0 +1,168 @@
+//! Joins the two worlds: reads Sentry and writes Singer. The only place that knows both.
+//!
+//! Order: projects with their details, teams, users, issues, events, releases with their insides.
+
+pub mod event_list;
+pub mod event_rows;
+pub mod events;
+pub mod issue_rows;
+pub mod issues;
+pub mod output;
+pub mod passes;
+pub mod plan;
+pub mod summary;
+pub mod walk;
+pub mod window;
+
+use anyhow::{Result, anyhow};
+use tracing::{info, warn};
+
+use crate::config::Config;
+use crate::sentry::advice::advice;
+use crate::sentry::client::Client;
+use crate::sentry::endpoint::{Endpoint, PathValues};
+use crate::sentry::error::{ApiError, ErrorKind};
+use crate::sentry::request::Request;
+use crate::singer::record::Row;
+use crate::streams::{self, STREAMS, Source, Stream};
+use crate::sync::output::Output;
+use crate::sync::walk::{WalkError, walk};
+
+/// A run: what was asked for, and the ways to the server and to the target.
+#[derive(Debug)]
+pub struct Sync {
+    /// The checked configuration.
+    pub config: Config,
+    /// The server.
+    pub client: Client,
+    /// The target.
+    pub output: Output,
+}
+
+/// A project of the organization, as far as paths and records need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Numeric id, as text.
+    pub id: String,
+    /// Slug.
+    pub slug: String,
+}
+
+const ORGANIZATION: Endpoint = Endpoint { paths: &["organizations/{organization}/"], ..Endpoint::DETAIL };
+
+impl Sync {
+    /// The placeholder values that every path may use.
+    pub fn values(&self) -> PathValues {
+        vec![("organization", self.config.organization.clone())]
+    }
+
+    /// Whether other parts can still be read after this failure of one part.
+    pub fn goes_on_after(&self, error: &ApiError) -> bool {
+        // Without an answer at all, the next request would only wait as long again.
+        error.kind != ErrorKind::Unauthorized && (error.kind != ErrorKind::Unavailable || error.status.is_some())
+    }
+
+    /// Reads every selected stream. An error means that the run could not go on; gaps are in the summary.
+    pub async fn run(&self) -> Result<()> {
+        let projects = self.projects().await?;
+        for stream in STREAMS.iter().filter(|stream| stream.parent.is_none() && stream.tap_stream_id != "projects") {
+            let result = match &stream.source {
+                Source::Endpoint(_) if self.wants(stream.tap_stream_id) => walk(self, stream, |_| {}).await,
+                // Events are found by the issue walk: both are read in one go, at the place of the first.
+                Source::Issues if self.wants("issues") || self.wants("events") => passes::run(self, &projects).await,
+                Source::Endpoint(_) | Source::Issues | Source::Events | Source::ParentRow(_) => Ok(()),
+            };
+            self.settle(stream.tap_stream_id, result)?;
+        }
+        self.output.advance(|state| state.currently_syncing = None).await?;
+        Ok(())
+    }
+
+    /// Whether the stream or one of its children is selected.
+    fn wants(&self, tap_stream_id: &str) -> bool {
+        let selected = |name: &str| self.output.stream(name).is_some();
+        selected(tap_stream_id)
+            || STREAMS.iter().any(|child| child.parent == Some(tap_stream_id) && selected(child.tap_stream_id))
+    }
+
+    /// Reads the project list, which is also the proof that token, organization and server are right.
+    async fn projects(&self) -> Result<Vec<Project>> {
+        let mut projects: Vec<Project> = Vec::new();
+        if !["projects", "issues", "events"].iter().any(|name| self.wants(name)) {
+            return Ok(projects);
+        }
+        let Some(stream) = streams::find("projects") else {
+            return Ok(projects);
+        };
+        let keep = |row: &Row<'_>| {
+            if let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) {
+                projects.push(Project { id: id.into_owned(), slug: slug.into_owned() });
+            }
+        };
+        walk(self, stream, keep).await.map_err(|error| self.fatal(error))?;
+        if projects.is_empty() {
+            // Some servers answer a wrong slug with an empty list: ask for the organization itself.
+            let request = Request::new(&ORGANIZATION, self.values());
+            self.client.get(&request).await.map_err(|error| self.fatal(error.into()))?;
+            warn!("the organization {:?} has no projects", self.config.organization);
+        }
+        Ok(projects)
+    }
+
+    /// A stream that failed is a gap, and the others go on, unless the failure concerns them all.
+    fn settle(&self, tap_stream_id: &str, result: Result<(), WalkError>) -> Result<()> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(WalkError::Api(error)) if self.goes_on_after(&error) => {
+                let what = format!("{error}; {}", self.advice(&error));
+                for output in self.output.streams().filter(|output| reads_with(output.stream, tap_stream_id)) {
+                    output.gap(what.clone());
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.fatal(error)),
+        }
+    }
+
+    fn advice(&self, error: &ApiError) -> String {
+        let client = &self.config.client;
+        advice(error, client.token.kind(), &self.config.organization, client.base_url.as_str())
+    }
+
+    fn fatal(&self, error: WalkError) -> anyhow::Error {
+        match error {
+            WalkError::Api(error) => anyhow!("{error}; {}", self.advice(&error)),
+            WalkError::Stop(error) => error,
+        }
+    }
+
+    /// What the log says before anything is read.
+    pub fn announce(&self) {
+        for warning in &self.config.warnings {
+            warn!("{warning}");
+        }
+        let names: Vec<_> = self.output.streams().map(|output| output.stream.tap_stream_id).collect();
+        info!("Reading {} of {} at {}", names.join(", "), self.config.organization, self.config.client.base_url);
+        let sampling = &self.config.sampling;
+        match sampling.fraction {
+            Some(fraction) => info!("Event sampling enabled with fraction: {fraction}"),
+            None if sampling.shaped => {
+                info!(
+                    "min_events_per_issue and max_events_per_issue have no effect without sample_fraction: every event is kept"
+                );
+            }
+            None => {}
+        }
+        if let Some(most) = sampling.max_per_project {
+            info!("Event limit enabled: at most {most} events per project in each run, the newest first");
+        }
+    }
+}
+
+/// Whether `stream` is read together with the stream of this name: as it, below it, or by the same walk.
+fn reads_with(stream: &Stream, tap_stream_id: &str) -> bool {
+    let by_issue_walk = |stream: &Stream| matches!(stream.source, Source::Issues | Source::Events);
+    stream.tap_stream_id == tap_stream_id
+        || stream.parent == Some(tap_stream_id)
+        || (by_issue_walk(stream) && streams::find(tap_stream_id).is_some_and(by_issue_walk))
+}

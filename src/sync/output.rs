@@ -1,0 +1,275 @@
+//! What goes to the target: SCHEMA once per stream, records in batches, STATE after what it vouches for.
+//!
+//! Bookmarks change only here, under one lock that is held until the STATE line is queued, so no older state can
+//! follow a newer one. Knows streams and messages, not Sentry.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use chrono::Utc;
+use tracing::warn;
+
+use crate::discover;
+use crate::singer::catalog::Catalog;
+use crate::singer::message;
+use crate::singer::projection::{Notes, Projection};
+use crate::singer::record::Row;
+use crate::singer::selection::{select_properties, stream_is_selected};
+use crate::singer::state::{Bookmark, State};
+use crate::singer::writer::{OutputClosed, Writer};
+use crate::streams::{self, STREAMS, Stream};
+
+/// Between STATE lines that no finished project or stream asks for.
+const STATE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// What one stream came to in a run.
+#[derive(Debug, Default, Clone)]
+pub struct Tally {
+    /// Records written.
+    pub records: u64,
+    /// What was left out, converted or repaired.
+    pub notes: Notes,
+    /// Rows or parents passed over, by reason.
+    pub skipped: BTreeMap<String, u64>,
+    /// Parts that could not be read: the run ends with a gap.
+    pub gaps: Vec<String>,
+}
+
+/// One selected stream: how its records are made, and what they came to.
+#[derive(Debug)]
+pub struct StreamOutput {
+    /// The table's row.
+    pub stream: &'static Stream,
+    /// Whether the catalog asks for the whole table although the stream is incremental.
+    pub full_table: bool,
+    projection: Projection,
+    schema: Mutex<Option<Vec<u8>>>,
+    tally: Mutex<Tally>,
+}
+
+/// All selected streams, the state and the way to stdout.
+#[derive(Debug)]
+pub struct Output {
+    writer: Writer,
+    state: tokio::sync::Mutex<StateKeeper>,
+    streams: BTreeMap<&'static str, StreamOutput>,
+}
+
+#[derive(Debug)]
+struct StateKeeper {
+    state: State,
+    written: Option<Instant>,
+}
+
+/// Records of one page, on their way into one write.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    output: &'a StreamOutput,
+    start: Vec<u8>,
+    lines: Vec<u8>,
+    records: u64,
+    notes: Notes,
+}
+
+impl Output {
+    /// Prepares every stream that the catalog (or, without one, the default) selects.
+    pub fn new(writer: Writer, state: State, catalog: Option<&Catalog>, keep_unknown: bool) -> Result<Self> {
+        let mut selected = BTreeMap::new();
+        for stream in STREAMS {
+            if let Some(output) = StreamOutput::new(stream, catalog, keep_unknown)? {
+                selected.insert(stream.tap_stream_id, output);
+            }
+        }
+        let unknown = catalog.into_iter().flat_map(|catalog| &catalog.streams);
+        for entry in unknown.filter(|entry| streams::find(entry.id()).is_none() && stream_is_selected(entry, false)) {
+            warn!("the catalog selects {:?}, which this tap does not have; run --discover again", entry.id());
+        }
+        let state = tokio::sync::Mutex::new(StateKeeper { state, written: None });
+        Ok(Self { writer, state, streams: selected })
+    }
+
+    /// A stream's output, if it is selected.
+    pub fn stream(&self, tap_stream_id: &str) -> Option<&StreamOutput> {
+        self.streams.get(tap_stream_id)
+    }
+
+    /// All selected streams.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamOutput> {
+        STREAMS.iter().filter_map(|stream| self.streams.get(stream.tap_stream_id))
+    }
+
+    /// Queues lines.
+    pub async fn write(&self, lines: Vec<u8>) -> Result<(), OutputClosed> {
+        self.writer.write(lines).await
+    }
+
+    /// Writes the stream's SCHEMA, once, and says in the state that it is being synced.
+    pub async fn begin(&self, output: &StreamOutput) -> Result<(), OutputClosed> {
+        let schema = lock(&output.schema).take();
+        if let Some(schema) = schema {
+            self.writer.write(schema).await?;
+            self.state.lock().await.state.currently_syncing = Some(output.stream.tap_stream_id.to_owned());
+        }
+        Ok(())
+    }
+
+    /// A copy of a stream's bookmark.
+    pub async fn bookmark(&self, tap_stream_id: &str) -> Bookmark {
+        self.state.lock().await.state.bookmark(tap_stream_id)
+    }
+
+    /// Changes the state and writes it: what it vouches for must have been queued before.
+    pub async fn advance(&self, change: impl FnOnce(&mut State)) -> Result<(), OutputClosed> {
+        let mut keeper = self.state.lock().await;
+        change(&mut keeper.state);
+        keeper.written = Some(Instant::now());
+        self.writer.write(message::state_line(&keeper.state.to_value())).await
+    }
+
+    /// As `advance`, but writes only if the last STATE is a while ago.
+    pub async fn advance_quietly(&self, change: impl FnOnce(&mut State)) -> Result<(), OutputClosed> {
+        let mut keeper = self.state.lock().await;
+        change(&mut keeper.state);
+        if keeper.written.is_some_and(|written| written.elapsed() < STATE_INTERVAL) {
+            return Ok(());
+        }
+        keeper.written = Some(Instant::now());
+        self.writer.write(message::state_line(&keeper.state.to_value())).await
+    }
+
+    /// The state as the last line of a run that is stopped from outside; lost if the target takes nothing any more.
+    pub fn last_state(&self) -> bool {
+        match self.state.try_lock() {
+            Ok(keeper) => self.writer.try_write(message::state_line(&keeper.state.to_value())),
+            Err(_) => false,
+        }
+    }
+}
+
+impl StreamOutput {
+    /// `None` when the stream is not selected.
+    fn new(stream: &'static Stream, catalog: Option<&Catalog>, keep_unknown: bool) -> Result<Option<Self>> {
+        let ours = discover::entry(stream)?;
+        let entry = match catalog {
+            None => ours.clone(),
+            Some(catalog) => match catalog.entry(stream.tap_stream_id) {
+                Some(entry) => entry.clone(),
+                None => return Ok(None),
+            },
+        };
+        if !stream_is_selected(&entry, stream.selected_by_default) {
+            return Ok(None);
+        }
+        let full_table = stream.replication_key().is_some() && entry.replication_method() == Some("FULL_TABLE");
+        let entry = completed(entry, &ours);
+        let declared: Vec<String> = properties(&entry.schema).map(|(name, _)| name.clone()).collect();
+        let (schema, kept) = select_properties(&entry.schema, &entry, &stream.automatic());
+        let projection = Projection::new(&schema, declared, kept, stream.key_properties, keep_unknown);
+        let line = message::schema_line(stream.tap_stream_id, &schema, stream.key_properties, stream.replication_key());
+        Ok(Some(Self { stream, full_table, projection, schema: Mutex::new(Some(line)), tally: Mutex::default() }))
+    }
+
+    /// Whether records carry this field.
+    pub fn selects(&self, field: &str) -> bool {
+        self.projection.selects(field)
+    }
+
+    /// Begins a batch of records that were read now.
+    pub fn batch(&self) -> Batch<'_> {
+        let start = message::record_start(self.stream.tap_stream_id, Utc::now());
+        Batch { output: self, start, lines: Vec::new(), records: 0, notes: Notes::default() }
+    }
+
+    /// Counts something that was passed over.
+    pub fn skip(&self, reason: impl Into<String>) {
+        *lock(&self.tally).skipped.entry(reason.into()).or_default() += 1;
+    }
+
+    /// Notes a part that could not be read.
+    pub fn gap(&self, what: impl Into<String>) {
+        let what = what.into();
+        warn!("{}: {what}", self.stream.tap_stream_id);
+        lock(&self.tally).gaps.push(what);
+    }
+
+    /// What the stream has come to so far.
+    pub fn tally(&self) -> Tally {
+        lock(&self.tally).clone()
+    }
+}
+
+impl Batch<'_> {
+    /// Adds the record of a row. A row without its key cannot be written: it is a gap, not a silence.
+    pub fn push(&mut self, row: &Row<'_>, overrides: &[(&str, &str)]) {
+        let before = self.lines.len();
+        self.lines.extend_from_slice(&self.start);
+        match self.output.projection.write(&mut self.lines, row, overrides, &mut self.notes) {
+            Ok(()) => {
+                self.lines.extend_from_slice(message::RECORD_END);
+                self.records += 1;
+            }
+            Err(missing) => {
+                self.lines.truncate(before);
+                self.output.gap(format!("a row without its key {}", missing.0));
+            }
+        }
+    }
+
+    /// Bytes collected so far.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether nothing was collected.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Queues the records.
+    pub async fn send(self, output: &Output) -> Result<(), OutputClosed> {
+        output.begin(self.output).await?;
+        output.write(self.lines).await?;
+        let mut tally = lock(&self.output.tally);
+        for name in self.notes.dropped.keys().filter(|name| !tally.notes.dropped.contains_key(*name)) {
+            warn!(
+                "{}: the field {name:?} is not in the schema and is left out (unknown_fields: keep passes it on)",
+                self.output.stream.tap_stream_id
+            );
+        }
+        tally.records += self.records;
+        tally.notes.add(&self.notes);
+        Ok(())
+    }
+}
+
+/// The catalog's entry with what a stale catalog lacks: properties and metadata that were added since.
+fn completed(
+    mut entry: crate::singer::catalog::CatalogEntry,
+    ours: &crate::singer::catalog::CatalogEntry,
+) -> crate::singer::catalog::CatalogEntry {
+    if !entry.schema.get("properties").is_some_and(serde_json::Value::is_object) {
+        entry.schema = ours.schema.clone();
+    }
+    for (name, node) in properties(&ours.schema) {
+        let known = entry.schema["properties"].get(name).is_some();
+        if known {
+            continue;
+        }
+        entry.schema["properties"][name] = node.clone();
+        let below = |item: &&crate::singer::catalog::MetadataItem| item.breadcrumb.get(1) == Some(name);
+        let new: Vec<_> = ours.metadata.iter().filter(below).cloned().collect();
+        entry.metadata.retain(|item| item.breadcrumb.get(1) != Some(name));
+        entry.metadata.extend(new);
+    }
+    entry
+}
+
+fn properties(schema: &serde_json::Value) -> impl Iterator<Item = (&String, &serde_json::Value)> {
+    schema.get("properties").and_then(serde_json::Value::as_object).into_iter().flatten()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,204 @@
+//! Issues and events of a run: first the window that an earlier run left half read, then the one up to now.
+//!
+//! One issue walk serves both streams: it gives the issue records and says whose events changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::TimeDelta;
+use futures_util::stream::StreamExt;
+use tracing::{debug, info};
+
+use crate::singer::state::{Bookmark, Progress, State};
+use crate::sync::issues::{Found, Group, IssueWalk};
+use crate::sync::walk::WalkError;
+use crate::sync::window::start_for;
+use crate::sync::{Project, Sync, events};
+use crate::time::{Time, whole_second};
+
+/// One window end, and what is to be read up to it.
+struct Pass<'a> {
+    sync: &'a Sync,
+    projects: &'a [Project],
+    end: Time,
+    /// Bookmark of the issues, if they are read in this pass.
+    issues: Option<Bookmark>,
+    /// Bookmark of the events, if they are read in this pass.
+    events: Option<Bookmark>,
+    /// Issues are read from the beginning, for changes that no event causes.
+    refresh: bool,
+}
+
+/// Reads issues and events, whichever are selected.
+pub async fn run(sync: &Sync, projects: &[Project]) -> Result<(), WalkError> {
+    for name in ["issues", "events"] {
+        if let Some(output) = sync.output.stream(name) {
+            sync.output.begin(output).await?;
+        }
+    }
+    let now = whole_second(sync.client.server_now());
+    let mut walk = IssueWalk::new(sync, projects);
+    if let Some(progress) = bookmark(sync, "events").await.and_then(|bookmark| bookmark.progress)
+        && progress.end < now
+    {
+        info!("events: going on with the window that ends at {}", progress.end);
+        let pass = Pass {
+            sync,
+            projects,
+            end: progress.end,
+            issues: None,
+            events: bookmark(sync, "events").await,
+            refresh: false,
+        };
+        pass.run(&mut walk).await?;
+    }
+    let issues = bookmark(sync, "issues").await;
+    let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(sync, issues, now));
+    let events = bookmark(sync, "events").await;
+    Pass { sync, projects, end: now, issues, events, refresh }.run(&mut walk).await
+}
+
+/// The bookmark of a selected stream; an empty one where the catalog asks for the full table.
+async fn bookmark(sync: &Sync, name: &str) -> Option<Bookmark> {
+    let output = sync.output.stream(name)?;
+    if output.full_table {
+        return Some(Bookmark::default());
+    }
+    Some(sync.output.bookmark(name).await)
+}
+
+fn refresh_is_due(sync: &Sync, issues: &Bookmark, now: Time) -> bool {
+    let Some(interval) = sync.config.issue_refresh else {
+        return false;
+    };
+    let interval = TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
+    issues.refreshed.is_none_or(|refreshed| now.signed_duration_since(refreshed) >= interval)
+}
+
+impl Pass<'_> {
+    async fn run(self, walk: &mut IssueWalk<'_>) -> Result<(), WalkError> {
+        let groups = self.groups();
+        let mut found = Found::default();
+        for (start, group) in groups {
+            debug!(
+                "issues from {start}: {} projects to write, {} to look for events",
+                group.emit.len(),
+                group.detect.len()
+            );
+            walk.group(&group, start, self.end, &mut found).await?;
+        }
+        if let Some(bookmark) = &self.issues {
+            self.finish_issues(bookmark, &found).await?;
+        }
+        if let Some(bookmark) = &self.events {
+            self.read_events(bookmark, found, walk.knows_windows()).await?;
+        }
+        Ok(())
+    }
+
+    /// Projects by the start of their window; equal windows of both streams share one walk.
+    fn groups(&self) -> BTreeMap<Time, Group> {
+        let mut groups: BTreeMap<Time, Group> = BTreeMap::new();
+        let config = &self.sync.config;
+        let done = self.done();
+        for project in self.projects {
+            let start = |bookmark: &Bookmark| start_for(bookmark, &project.id, config.start_date, config.lookback);
+            if let Some(bookmark) = &self.issues {
+                let start = if self.refresh {
+                    start_for(&Bookmark::default(), "", config.start_date, config.lookback)
+                } else {
+                    start(bookmark)
+                };
+                groups.entry(start).or_default().emit.insert(project.id.clone());
+            }
+            if let Some(bookmark) = &self.events
+                && !done.contains(&project.id)
+            {
+                groups.entry(start(bookmark)).or_default().detect.insert(project.id.clone());
+            }
+        }
+        groups.retain(|start, _| *start < self.end);
+        groups
+    }
+
+    /// Projects whose events up to `end` were written by an earlier run.
+    fn done(&self) -> BTreeSet<String> {
+        let progress = self.events.as_ref().and_then(|bookmark| bookmark.progress.as_ref());
+        let of_this_window = progress.filter(|progress| progress.end == self.end);
+        of_this_window.into_iter().flat_map(|progress| progress.done.iter().cloned()).collect()
+    }
+
+    async fn finish_issues(&self, old: &Bookmark, found: &Found) -> Result<(), WalkError> {
+        let projects = self.projects_after(old, &found.failed.keys().cloned().collect());
+        let (end, refreshed) = (self.end, self.refresh && found.failed.is_empty());
+        let change = |state: &mut State| {
+            let bookmark = state.bookmark_mut("issues");
+            bookmark.start = Some(end);
+            bookmark.projects = Some(projects);
+            if refreshed {
+                bookmark.refreshed = Some(end);
+            }
+        };
+        Ok(self.sync.output.advance(change).await?)
+    }
+
+    async fn read_events(&self, old: &Bookmark, found: Found, knows_windows: bool) -> Result<(), WalkError> {
+        let mut failed: BTreeSet<String> = found.failed.keys().cloned().collect();
+        let mut done = self.done();
+        let config = &self.sync.config;
+        let mut work = Vec::new();
+        for project in self.projects.iter().filter(|project| !failed.contains(&project.id)) {
+            if let Some(issues) = found.changed.get(&project.id).filter(|_| !done.contains(&project.id)) {
+                let start = start_for(old, &project.id, config.start_date, config.lookback);
+                work.push(events::Work { project, issues, start, end: self.end, knows_windows });
+            } else {
+                done.insert(project.id.clone());
+            }
+        }
+        let end = self.end;
+        let progress = |done: &BTreeSet<String>| {
+            let progress = Progress { end, done: done.iter().cloned().collect() };
+            move |state: &mut State| state.bookmark_mut("events").progress = Some(progress)
+        };
+        let mut running = events::run_all(self.sync, work);
+        while let Some((project, result)) = running.next().await {
+            match result {
+                Ok(()) => {
+                    done.insert(project.id.clone());
+                    self.sync.output.advance(progress(&done)).await?;
+                }
+                Err(WalkError::Api(error)) if self.sync.goes_on_after(&error) => {
+                    if let Some(output) = self.sync.output.stream("events") {
+                        output.gap(format!("project {}: {error}", project.slug));
+                    }
+                    failed.insert(project.id.clone());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let projects = self.projects_after(old, &failed);
+        let change = |state: &mut State| {
+            let bookmark = state.bookmark_mut("events");
+            bookmark.start = Some(end);
+            bookmark.projects = Some(projects);
+            bookmark.progress = None;
+        };
+        Ok(self.sync.output.advance(change).await?)
+    }
+
+    /// Which projects the new bookmark speaks for: all that were read, and those that failed with their old start.
+    /// A project that failed before it was ever read is left out, and so begins at `start_date` again.
+    fn projects_after(&self, old: &Bookmark, failed: &BTreeSet<String>) -> BTreeMap<String, Option<Time>> {
+        let mut after = BTreeMap::new();
+        for project in self.projects {
+            let known = old.projects.as_ref().is_none_or(|projects| projects.contains_key(&project.id));
+            let own = old.projects.as_ref().and_then(|projects| projects.get(&project.id).copied().flatten());
+            match (failed.contains(&project.id), own.or(old.start.filter(|_| known))) {
+                (true, None) => {}
+                (true, start) => drop(after.insert(project.id.clone(), start)),
+                // Once a project had a start of its own it keeps one, so that no state ever loses a key.
+                (false, _) => drop(after.insert(project.id.clone(), own.map(|_| self.end))),
+            }
+        }
+        after
+    }
+}

@@ -1,0 +1,37 @@
+//! Moments as text, in every form that servers, states and people write them. A leaf: imports nothing of ours.
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+
+/// A moment in UTC.
+pub type Time = DateTime<Utc>;
+
+/// RFC 3339, or naive and then UTC.
+pub fn parse_time(value: &str) -> Option<Time> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(value) {
+        return Some(time.with_timezone(&Utc));
+    }
+    let naive = NaiveDateTime::parse_from_str(value, "%Y-%m-%dT%H:%M:%S%.f")
+        .or_else(|_| NaiveDateTime::parse_from_str(value, "%Y-%m-%d %H:%M:%S%.f"));
+    naive.ok().map(|naive| naive.and_utc())
+}
+
+/// As [`parse_time`], or a bare date, which is its midnight.
+pub fn parse_time_or_date(value: &str) -> Option<Time> {
+    let date = || NaiveDate::parse_from_str(value, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
+    parse_time(value).or_else(|| date().map(|naive| naive.and_utc()))
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ`: what bookmarks hold.
+pub fn format_time(time: Time) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// `YYYY-MM-DDTHH:MM:SS`: what servers of every age take as a query parameter (API §1.5).
+pub fn format_query_time(time: Time) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+/// The moment cut to whole seconds, the resolution at which Sentry compares event times (API §1.5).
+pub fn whole_second(time: Time) -> Time {
+    DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time)
+}

@@ -1,0 +1,415 @@
+//! The schema files: the rules they keep, and that real payloads fit them.
+//!
+//! Two tests need payloads that are not part of this repository. They read a directory named by an
+//! environment variable and say so aloud when it is not set:
+//! - `TAP_SENTRY_OPENAPI_DIR`: Sentry's published `OpenAPI` document, one file per GET operation;
+//! - `TAP_SENTRY_RECORDED_DIR`: answers recorded from a running server, one JSON file per request.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use jsonschema::{Draft, Validator};
+use serde_json::{Value, json};
+
+/// Stream, primary key, replication key.
+const STREAMS: [(&str, &str, Option<&str>); 8] = [
+    ("projects", "id", None),
+    ("project_detail", "id", None),
+    ("teams", "id", None),
+    ("users", "id", None),
+    ("issues", "id", Some("lastSeen")),
+    ("events", "eventID", Some("dateCreated")),
+    ("releases", "version", Some("dateCreated")),
+    ("release", "id", Some("dateCreated")),
+];
+
+/// The only places that may hold more than one type beside null: servers disagree below the top
+/// level, where the tap does not convert.
+const UNIONS: [&str; 3] = [
+    "events.entries[].data",
+    "issues.annotations[]",
+    "issues.statusDetails.inCommit",
+];
+
+/// Operation of the API document, and the part of a schema its rows must fit.
+const OPERATIONS: [(&str, &str); 16] = [
+    ("organizations_projects_list", "projects"),
+    ("projects_detail", "project_detail"),
+    ("organizations_teams_list", "teams"),
+    ("organizations_members_list", "users"),
+    ("organizations_issues_list", "issues"),
+    ("organizations_issue_detail", "issues"),
+    ("projects_issues_list_deprecated", "issues"),
+    ("organizations_issue_events_list", "events"),
+    ("organizations_issue_event_detail", "events"),
+    ("projects_events_list", "events"),
+    ("projects_event_detail", "events"),
+    ("organizations_releases_list", "releases"),
+    ("projects_releases_list", "releases"),
+    ("organizations_release_detail", "release"),
+    ("organizations_release_commits_list", "commits"),
+    ("organizations_release_deploys_list", "deploys"),
+];
+
+/// First letters of a recorded file's name, and the part of a schema its rows must fit; the longest
+/// match counts. `None`: an answer no stream is made of.
+const RECORDINGS: [(&str, Option<&str>); 18] = [
+    ("projects", Some("projects")),
+    ("project_detail", Some("project_detail")),
+    ("teams", Some("teams")),
+    ("users", Some("users")),
+    ("members", Some("users")),
+    ("issues", Some("issues")),
+    ("issue_detail", Some("issues")),
+    ("issue_event", Some("events")),
+    ("issue_hashes", None),
+    ("issue_tags", None),
+    ("project_events", Some("events")),
+    ("event_", Some("events")),
+    ("releases", Some("releases")),
+    ("project_releases", Some("releases")),
+    ("release_", Some("release")),
+    ("release_8_commits", Some("commits")),
+    ("release_8_deploys", Some("deploys")),
+    ("release_no_", None),
+];
+
+fn schema(stream: &str) -> Value {
+    let path = schema_dir().join(format!("{stream}.json"));
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));
+    serde_json::from_str(&text)
+        .unwrap_or_else(|error| panic!("{} is not JSON: {error}", path.display()))
+}
+
+fn schema_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
+}
+
+/// The schema of a stream's rows, or of the commits and deploys inside a release.
+fn part(name: &str) -> Value {
+    match name {
+        "commits" | "deploys" => schema("release")["properties"][name]["items"].clone(),
+        stream => schema(stream),
+    }
+}
+
+fn validator(schema: &Value) -> Validator {
+    jsonschema::options()
+        .with_draft(Draft::Draft4)
+        .should_validate_formats(true)
+        .build(schema)
+        .expect("a schema file is a valid schema")
+}
+
+fn types(node: &Value) -> Vec<&str> {
+    match &node["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => vec![],
+    }
+}
+
+/// Collects every breach of the rules that hold at any depth.
+fn check_node(node: &Value, path: &str, depth: usize, breaches: &mut Vec<String>) {
+    let mut breach = |what: &str| breaches.push(format!("{path}: {what}"));
+    let fields = node.as_object().expect("a schema node is an object");
+    for keyword in fields.keys() {
+        let known = ["type", "format", "description", "properties", "items"];
+        let at_root = depth == 0 && keyword == "required";
+        if !at_root && !known.contains(&keyword.as_str()) {
+            breach(&format!("keyword `{keyword}` is not used here"));
+        }
+    }
+    let types = types(node);
+    let wanted = 1 + usize::from(UNIONS.contains(&path));
+    if types.iter().filter(|name| **name != "null").count() != wanted {
+        breach(&format!(
+            "{types:?} should name {wanted} type(s) beside null"
+        ));
+    }
+    if depth > 1 && types.first() != Some(&"null") {
+        breach("is not nullable");
+    }
+    if fields.contains_key("format") && (depth != 1 || node["format"] != "date-time") {
+        breach("has a format that is not the date-time of a top-level property");
+    }
+    if fields.contains_key("items") != types.contains(&"array") {
+        breach("items and the type array belong together");
+    }
+    if fields.contains_key("properties") && !types.contains(&"object") {
+        breach("has properties without being an object");
+    }
+
+    if let Some(items) = fields.get("items") {
+        check_node(items, &format!("{path}[]"), depth + 1, breaches);
+    }
+    let mut names = BTreeSet::new();
+    for (name, child) in node["properties"].as_object().into_iter().flatten() {
+        if !names.insert(name.to_lowercase()) {
+            breaches.push(format!("{path}.{name}: differs from another name by case"));
+        }
+        check_node(child, &format!("{path}.{name}"), depth + 1, breaches);
+    }
+}
+
+#[test]
+fn there_is_one_schema_file_per_stream_and_none_else() {
+    let files: BTreeSet<String> = json_files(&schema_dir()).into_keys().collect();
+    let streams: BTreeSet<String> = STREAMS.iter().map(|row| row.0.to_owned()).collect();
+    assert_eq!(files, streams);
+}
+
+#[test]
+fn schema_files_keep_to_what_every_target_understands() {
+    let mut breaches = vec![];
+    for (stream, ..) in STREAMS {
+        let schema = schema(stream);
+        assert_eq!(schema["type"], "object", "{stream}");
+        jsonschema::draft4::meta::validate(&schema)
+            .unwrap_or_else(|error| panic!("{stream} is not a draft 4 schema: {error}"));
+        check_node(&schema, stream, 0, &mut breaches);
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn keys_are_never_null_and_everything_else_may_be() {
+    for (stream, key, replication_key) in STREAMS {
+        let schema = schema(stream);
+        assert_eq!(schema["required"], json!([key]), "{stream}");
+        let keys = [Some(key), replication_key];
+        for name in keys.into_iter().flatten() {
+            assert_eq!(
+                schema["properties"][name]["type"], "string",
+                "{stream}.{name}"
+            );
+        }
+        if let Some(name) = replication_key {
+            assert_eq!(
+                schema["properties"][name]["format"], "date-time",
+                "{stream}.{name}"
+            );
+        }
+        for (name, property) in schema["properties"].as_object().expect("properties") {
+            let nullable = types(property).contains(&"null");
+            assert_ne!(nullable, keys.contains(&Some(name)), "{stream}.{name}");
+        }
+    }
+}
+
+#[test]
+fn every_column_is_described_in_sentences() {
+    for (stream, ..) in STREAMS {
+        for (name, property) in schema(stream)["properties"]
+            .as_object()
+            .expect("properties")
+        {
+            let text = property["description"].as_str().unwrap_or_default();
+            assert!(
+                text.len() > 10 && text.ends_with('.'),
+                "{stream}.{name}: {text:?}"
+            );
+        }
+    }
+}
+
+/// A row as the tap writes it: where a server's top-level value is not of the declared type, the
+/// value is converted without loss; below the top level nothing is touched.
+fn as_written(row: &Value, part_name: &str, schema: &Value) -> Value {
+    let mut row = row.clone();
+    if let Some(fields) = row.as_object_mut().filter(|_| part_name == "release") {
+        // Servers before numeric release ids: the version stands in.
+        let version = fields.get("version").cloned().unwrap_or_default();
+        fields.entry("id").or_insert(version);
+    }
+    for (name, value) in row.as_object_mut().expect("a row is an object") {
+        let declared = types(&schema["properties"][name]);
+        let converted = match &*value {
+            Value::String(digits) if declared.contains(&"integer") => {
+                digits.parse::<i64>().ok().map(Value::from)
+            }
+            Value::Null | Value::String(_) => None,
+            other if declared.contains(&"string") => Some(Value::from(other.to_string())),
+            Value::Object(_) if declared.contains(&"array") => Some(json!([value.clone()])),
+            _ => None,
+        };
+        if let Some(converted) = converted {
+            *value = converted;
+        }
+    }
+    row
+}
+
+/// Checks rows against their schema, undeclared names included, and counts them per schema.
+#[derive(Default)]
+struct Checker {
+    rows: BTreeMap<String, usize>,
+    faults: BTreeSet<String>,
+}
+
+impl Checker {
+    fn check(&mut self, source: &str, part_name: &str, rows: &[&Value]) {
+        let schema = part(part_name);
+        let validator = validator(&schema);
+        for row in rows {
+            let row = as_written(row, part_name, &schema);
+            self.check_names(
+                source,
+                &schema,
+                row.as_object().into_iter().flat_map(|row| row.keys()),
+            );
+            for error in validator.iter_errors(&row) {
+                let place = error.instance_path().to_string();
+                self.faults.insert(format!("{source}: {place}: {error}"));
+            }
+        }
+        *self.rows.entry(part_name.to_owned()).or_default() += rows.len();
+    }
+
+    fn check_names<'a>(
+        &mut self,
+        source: &str,
+        schema: &Value,
+        names: impl Iterator<Item = &'a String>,
+    ) {
+        let declared = schema["properties"].as_object().expect("properties");
+        for name in names.filter(|name| !declared.contains_key(*name)) {
+            self.faults
+                .insert(format!("{source}: `{name}` is not declared"));
+        }
+    }
+
+    /// Fails on any fault, or when a schema was never put to the test.
+    fn finish(self, expected: &[&str]) {
+        let faults: Vec<String> = self.faults.into_iter().collect();
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
+        for name in expected {
+            assert!(
+                self.rows.get(*name).is_some_and(|rows| *rows > 0),
+                "no row of {name} was found"
+            );
+        }
+    }
+}
+
+/// The JSON files of a directory by name without extension.
+fn json_files(directory: &Path) -> BTreeMap<String, PathBuf> {
+    let entries = std::fs::read_dir(directory)
+        .unwrap_or_else(|error| panic!("{} cannot be listed: {error}", directory.display()));
+    let paths = entries.map(|entry| entry.expect("a directory entry").path());
+    paths
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
+        .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
+        .collect()
+}
+
+fn read_json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&std::fs::read(path).expect("a listed file can be read")).ok()
+}
+
+/// The directory an environment variable names; says so when there is none.
+fn directory_from(variable: &str) -> Option<PathBuf> {
+    let directory = std::env::var_os(variable).map(PathBuf::from);
+    if directory.is_none() {
+        // Not eprintln: the test harness would hide it, and a skipped check must be seen.
+        writeln!(std::io::stderr(), "SKIPPED: {variable} is not set").expect("stderr is open");
+    }
+    directory
+}
+
+fn rows_of(body: &Value) -> Vec<&Value> {
+    match body {
+        Value::Array(rows) => rows.iter().collect(),
+        other => vec![other],
+    }
+}
+
+/// Names the API document gives to the properties of a row, through its alternatives.
+fn documented_names(schema: &Value, names: &mut BTreeSet<String>) {
+    names.extend(
+        schema["properties"]
+            .as_object()
+            .into_iter()
+            .flat_map(|all| all.keys().cloned()),
+    );
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        for alternative in schema[keyword].as_array().into_iter().flatten() {
+            documented_names(alternative, names);
+        }
+    }
+    if schema["type"] == "array" {
+        documented_names(&schema["items"], names);
+    }
+}
+
+#[test]
+fn every_example_and_every_name_of_the_api_document_fits_the_schemas() {
+    let Some(directory) = directory_from("TAP_SENTRY_OPENAPI_DIR") else {
+        return;
+    };
+    let mut checker = Checker::default();
+    for (operation, part_name) in OPERATIONS {
+        let document = read_json(&directory.join(format!("{operation}.json"))).expect(operation);
+        let paths = document["paths"].as_object().expect("paths");
+        let path = paths.values().next().expect("one path");
+        let answer = &path["get"]["responses"]["200"]["content"]["application/json"];
+
+        let examples = answer["examples"]
+            .as_object()
+            .into_iter()
+            .flat_map(|all| all.values());
+        let examples = examples
+            .filter_map(|example| example.get("value"))
+            .chain(answer.get("example"));
+        for example in examples {
+            checker.check(operation, part_name, &rows_of(example));
+        }
+        let mut names = BTreeSet::new();
+        documented_names(&answer["schema"], &mut names);
+        assert!(!names.is_empty(), "{operation} documents no property");
+        checker.check_names(operation, &part(part_name), names.iter());
+    }
+    let mut expected: Vec<&str> = STREAMS.iter().map(|row| row.0).collect();
+    expected.push("commits");
+    checker.finish(&expected);
+}
+
+/// Which part of a schema a recorded file belongs to.
+fn recorded_part(file: &str) -> Option<&'static str> {
+    // The same requests, made by a user without a team.
+    let file = file.strip_prefix("noteam_").unwrap_or(file);
+    let matches = RECORDINGS
+        .iter()
+        .filter(|(start, _)| file.starts_with(start));
+    matches
+        .max_by_key(|(start, _)| start.len())
+        .and_then(|(_, part_name)| *part_name)
+}
+
+#[test]
+fn every_recorded_answer_of_a_real_server_fits_the_schemas() {
+    let Some(directory) = directory_from("TAP_SENTRY_RECORDED_DIR") else {
+        return;
+    };
+    let mut checker = Checker::default();
+    for (file, path) in json_files(&directory) {
+        let Some(part_name) = recorded_part(&file) else {
+            continue;
+        };
+        let Some(body) = read_json(&path) else {
+            continue;
+        };
+        let refused = body.get("detail").is_some() && body.get("id").is_none();
+        if !refused {
+            checker.check(&file, part_name, &rows_of(&body));
+        }
+    }
+    let mut expected: Vec<&str> = STREAMS.iter().map(|row| row.0).collect();
+    expected.extend(["commits", "deploys"]);
+    checker.finish(&expected);
+}
