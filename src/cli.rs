@@ -36,7 +36,7 @@ pub struct Cli {
     #[arg(short, long, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
-    /// Log more: -v shows every request, -vv everything
+    /// Log more: -v shows every request, -vv the headers of answers too
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

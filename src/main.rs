@@ -1,6 +1,5 @@
 //! tap-sentry: parse, start logging, run, exit code.
 
-use std::future::Future;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -15,15 +14,13 @@ fn main() -> ExitCode {
 }
 
 /// Resolves when the run is asked to end: 2 is SIGINT, 15 is SIGTERM.
-fn stopped() -> impl Future<Output = u8> {
-    async {
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => 2,
-            _ = terminate.recv() => 15,
-        }
+async fn stopped() -> u8 {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
     }
 }

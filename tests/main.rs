@@ -1,1 +1,20 @@
-//! Tests.
+//! The tests of tap-sentry: the real binary against a local Sentry, and laws that the sources must keep.
+//!
+//! One program, so that all modules share one build; each module's duty is in its first lines.
+
+mod cli;
+mod discover;
+mod docs;
+mod errors;
+mod events;
+mod incremental;
+mod laws;
+mod limits;
+mod old_servers;
+mod real;
+mod sampling;
+mod schemas;
+mod secrets;
+mod selection;
+mod support;
+mod sync;

@@ -26,11 +26,7 @@ const STREAMS: [(&str, &str, Option<&str>); 8] = [
 
 /// The only places that may hold more than one type beside null: servers disagree below the top
 /// level, where the tap does not convert.
-const UNIONS: [&str; 3] = [
-    "events.entries[].data",
-    "issues.annotations[]",
-    "issues.statusDetails.inCommit",
-];
+const UNIONS: [&str; 3] = ["events.entries[].data", "issues.annotations[]", "issues.statusDetails.inCommit"];
 
 /// Operation of the API document, and the part of a schema its rows must fit.
 const OPERATIONS: [(&str, &str); 16] = [
@@ -77,10 +73,9 @@ const RECORDINGS: [(&str, Option<&str>); 18] = [
 
 fn schema(stream: &str) -> Value {
     let path = schema_dir().join(format!("{stream}.json"));
-    let text = std::fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));
-    serde_json::from_str(&text)
-        .unwrap_or_else(|error| panic!("{} is not JSON: {error}", path.display()))
+    let text =
+        std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{} is not JSON: {error}", path.display()))
 }
 
 fn schema_dir() -> PathBuf {
@@ -125,9 +120,7 @@ fn check_node(node: &Value, path: &str, depth: usize, breaches: &mut Vec<String>
     let types = types(node);
     let wanted = 1 + usize::from(UNIONS.contains(&path));
     if types.iter().filter(|name| **name != "null").count() != wanted {
-        breach(&format!(
-            "{types:?} should name {wanted} type(s) beside null"
-        ));
+        breach(&format!("{types:?} should name {wanted} type(s) beside null"));
     }
     if depth > 1 && types.first() != Some(&"null") {
         breach("is not nullable");
@@ -181,16 +174,10 @@ fn keys_are_never_null_and_everything_else_may_be() {
         assert_eq!(schema["required"], json!([key]), "{stream}");
         let keys = [Some(key), replication_key];
         for name in keys.into_iter().flatten() {
-            assert_eq!(
-                schema["properties"][name]["type"], "string",
-                "{stream}.{name}"
-            );
+            assert_eq!(schema["properties"][name]["type"], "string", "{stream}.{name}");
         }
         if let Some(name) = replication_key {
-            assert_eq!(
-                schema["properties"][name]["format"], "date-time",
-                "{stream}.{name}"
-            );
+            assert_eq!(schema["properties"][name]["format"], "date-time", "{stream}.{name}");
         }
         for (name, property) in schema["properties"].as_object().expect("properties") {
             let nullable = types(property).contains(&"null");
@@ -202,15 +189,9 @@ fn keys_are_never_null_and_everything_else_may_be() {
 #[test]
 fn every_column_is_described_in_sentences() {
     for (stream, ..) in STREAMS {
-        for (name, property) in schema(stream)["properties"]
-            .as_object()
-            .expect("properties")
-        {
+        for (name, property) in schema(stream)["properties"].as_object().expect("properties") {
             let text = property["description"].as_str().unwrap_or_default();
-            assert!(
-                text.len() > 10 && text.ends_with('.'),
-                "{stream}.{name}: {text:?}"
-            );
+            assert!(text.len() > 10 && text.ends_with('.'), "{stream}.{name}: {text:?}");
         }
     }
 }
@@ -227,9 +208,7 @@ fn as_written(row: &Value, part_name: &str, schema: &Value) -> Value {
     for (name, value) in row.as_object_mut().expect("a row is an object") {
         let declared = types(&schema["properties"][name]);
         let converted = match &*value {
-            Value::String(digits) if declared.contains(&"integer") => {
-                digits.parse::<i64>().ok().map(Value::from)
-            }
+            Value::String(digits) if declared.contains(&"integer") => digits.parse::<i64>().ok().map(Value::from),
             Value::Null | Value::String(_) => None,
             other if declared.contains(&"string") => Some(Value::from(other.to_string())),
             Value::Object(_) if declared.contains(&"array") => Some(json!([value.clone()])),
@@ -255,11 +234,7 @@ impl Checker {
         let validator = validator(&schema);
         for row in rows {
             let row = as_written(row, part_name, &schema);
-            self.check_names(
-                source,
-                &schema,
-                row.as_object().into_iter().flat_map(|row| row.keys()),
-            );
+            self.check_names(source, &schema, row.as_object().into_iter().flat_map(|row| row.keys()));
             for error in validator.iter_errors(&row) {
                 let place = error.instance_path().to_string();
                 self.faults.insert(format!("{source}: {place}: {error}"));
@@ -268,16 +243,10 @@ impl Checker {
         *self.rows.entry(part_name.to_owned()).or_default() += rows.len();
     }
 
-    fn check_names<'a>(
-        &mut self,
-        source: &str,
-        schema: &Value,
-        names: impl Iterator<Item = &'a String>,
-    ) {
+    fn check_names<'a>(&mut self, source: &str, schema: &Value, names: impl Iterator<Item = &'a String>) {
         let declared = schema["properties"].as_object().expect("properties");
         for name in names.filter(|name| !declared.contains_key(*name)) {
-            self.faults
-                .insert(format!("{source}: `{name}` is not declared"));
+            self.faults.insert(format!("{source}: `{name}` is not declared"));
         }
     }
 
@@ -286,10 +255,7 @@ impl Checker {
         let faults: Vec<String> = self.faults.into_iter().collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
         for name in expected {
-            assert!(
-                self.rows.get(*name).is_some_and(|rows| *rows > 0),
-                "no row of {name} was found"
-            );
+            assert!(self.rows.get(*name).is_some_and(|rows| *rows > 0), "no row of {name} was found");
         }
     }
 }
@@ -300,10 +266,7 @@ fn json_files(directory: &Path) -> BTreeMap<String, PathBuf> {
         .unwrap_or_else(|error| panic!("{} cannot be listed: {error}", directory.display()));
     let paths = entries.map(|entry| entry.expect("a directory entry").path());
     paths
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "json")
-        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
         .filter_map(|path| Some((path.file_stem()?.to_str()?.to_owned(), path)))
         .collect()
 }
@@ -331,12 +294,7 @@ fn rows_of(body: &Value) -> Vec<&Value> {
 
 /// Names the API document gives to the properties of a row, through its alternatives.
 fn documented_names(schema: &Value, names: &mut BTreeSet<String>) {
-    names.extend(
-        schema["properties"]
-            .as_object()
-            .into_iter()
-            .flat_map(|all| all.keys().cloned()),
-    );
+    names.extend(schema["properties"].as_object().into_iter().flat_map(|all| all.keys().cloned()));
     for keyword in ["allOf", "anyOf", "oneOf"] {
         for alternative in schema[keyword].as_array().into_iter().flatten() {
             documented_names(alternative, names);
@@ -359,13 +317,8 @@ fn every_example_and_every_name_of_the_api_document_fits_the_schemas() {
         let path = paths.values().next().expect("one path");
         let answer = &path["get"]["responses"]["200"]["content"]["application/json"];
 
-        let examples = answer["examples"]
-            .as_object()
-            .into_iter()
-            .flat_map(|all| all.values());
-        let examples = examples
-            .filter_map(|example| example.get("value"))
-            .chain(answer.get("example"));
+        let examples = answer["examples"].as_object().into_iter().flat_map(|all| all.values());
+        let examples = examples.filter_map(|example| example.get("value")).chain(answer.get("example"));
         for example in examples {
             checker.check(operation, part_name, &rows_of(example));
         }
@@ -383,12 +336,8 @@ fn every_example_and_every_name_of_the_api_document_fits_the_schemas() {
 fn recorded_part(file: &str) -> Option<&'static str> {
     // The same requests, made by a user without a team.
     let file = file.strip_prefix("noteam_").unwrap_or(file);
-    let matches = RECORDINGS
-        .iter()
-        .filter(|(start, _)| file.starts_with(start));
-    matches
-        .max_by_key(|(start, _)| start.len())
-        .and_then(|(_, part_name)| *part_name)
+    let matches = RECORDINGS.iter().filter(|(start, _)| file.starts_with(start));
+    matches.max_by_key(|(start, _)| start.len()).and_then(|(_, part_name)| *part_name)
 }
 
 #[test]

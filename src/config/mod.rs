@@ -73,7 +73,8 @@ impl Config {
     pub fn parse(text: &str) -> Result<Self> {
         let mut text = text.trim_start_matches('\u{feff}').to_owned();
         json_strip_comments::strip(&mut text).context("not valid JSON: a comment does not end")?;
-        let value: Value = serde_json::from_str(&text).map_err(hide_content).context("not valid JSON")?;
+        let value: Value =
+            serde_json::from_str(&text).map_err(|error| hide_content(&error)).context("not valid JSON")?;
         let Value::Object(object) = value else { bail!("expected a JSON object at the top") };
         Self::check(&object)
     }
@@ -127,7 +128,7 @@ impl Config {
 }
 
 /// A syntax error's place, without the text around it, which may be the token.
-fn hide_content(error: serde_json::Error) -> anyhow::Error {
+fn hide_content(error: &serde_json::Error) -> anyhow::Error {
     anyhow::anyhow!("line {}, column {}", error.line(), error.column())
 }
 

@@ -26,8 +26,9 @@ pub fn advice(error: &ApiError, token: TokenKind, organization: &str, base_url: 
         ErrorKind::Unavailable => {
             format!("the server at {base_url} cannot be reached or does not answer: check base_url, the network and any proxy, then run again; nothing is lost, the bookmarks stay where they were")
         }
-        ErrorKind::BadRequest | ErrorKind::Protocol => {
-            format!("check that base_url ({base_url}) is the address of a Sentry server")
+        ErrorKind::BadRequest => {
+            "the server refuses this request; please report it with the output of -v and the server's version".to_owned()
         }
+        ErrorKind::Protocol => format!("check that base_url ({base_url}) is the address of a Sentry server"),
     }
 }

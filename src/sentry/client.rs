@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
 use reqwest::redirect;
-use tracing::{debug, info, warn};
+use tracing::{debug, info, trace, warn};
 
 use crate::sentry::answer::{self, Answer, Attempt};
 use crate::sentry::error::{ApiError, ErrorKind, Verdict};
@@ -111,6 +111,11 @@ impl Client {
             broken: AtomicU32::new(0),
             counters: Counters::default(),
         })
+    }
+
+    /// Whether anything has been heard of the server that could tell its clock.
+    pub fn knows_the_time(&self) -> bool {
+        self.counters.requests.load(Ordering::Relaxed) > 0
     }
 
     /// Whether this server has shown that it limits requests.
@@ -233,6 +238,9 @@ impl Client {
         let response = request.send().await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        for (name, value) in &headers {
+            trace!("{name}: {}", self.token.redact(&String::from_utf8_lossy(value.as_bytes())));
+        }
         let bytes = response.bytes().await?;
         Ok(Answer::new(status, &headers, bytes.into()))
     }

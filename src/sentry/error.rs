@@ -84,8 +84,7 @@ pub enum BodyShape {
 pub fn judge(status: u16, body: BodyShape) -> Verdict {
     match (status, body) {
         (200..=299, BodyShape::Json) => Verdict::Accept,
-        (200..=299, BodyShape::Html) | (405 | 410, _) => Verdict::NotHere,
-        (404, BodyShape::Html | BodyShape::Other) => Verdict::NotHere,
+        (200..=299 | 404, BodyShape::Html) | (404, BodyShape::Other) | (405 | 410, _) => Verdict::NotHere,
         (200..=299, BodyShape::Other) | (408 | 425 | 500..=599, _) => Verdict::Retry,
         (429, _) => Verdict::RateLimited,
         _ => Verdict::Fail,

@@ -62,7 +62,8 @@ impl Bucket {
         let Some(limit) = self.limit else {
             return Ok(());
         };
-        if server >= self.window_end {
+        // A window that ends further away than it is long was reckoned by a clock that has proved wrong.
+        if server >= self.window_end || self.window_end > server + self.window + 1.0 {
             self.window_end = ((server / self.window).floor() + 1.0) * self.window;
             self.left = limit;
         }
@@ -85,7 +86,7 @@ impl Bucket {
         let reset = reset as f64;
         // Requests of ours that the server had not counted yet when it answered.
         let remaining = remaining.saturating_sub(self.in_flight.saturating_sub(1));
-        if reset > self.window_end + 0.5 {
+        if reset > self.window_end + 0.5 || self.window_end > server + self.window + 1.0 {
             self.window_end = reset;
             self.left = remaining;
             self.window = self.window.max((reset - server).ceil());
@@ -309,6 +310,18 @@ mod tests {
         assert_eq!(bucket.take(100.5), Err(101.0));
         assert_eq!(bucket.take(101.0), Ok(()));
         assert_eq!(bucket.left, 2);
+    }
+
+    #[test]
+    fn a_window_reckoned_by_a_wrong_clock_is_forgotten() {
+        let mut bucket = Bucket::known(Class::ProjectEvents);
+        let local = 1_800_000.0; // three weeks ahead of the server, which has not answered yet
+        assert_eq!(bucket.take(local), Ok(()));
+        bucket.learn(headers(60, 59, 60), 10.0);
+        for _ in 0..59 {
+            assert_eq!(bucket.take(10.0), Ok(()));
+        }
+        assert_eq!(bucket.take(10.0), Err(60.0));
     }
 
     #[test]

@@ -7,9 +7,9 @@ use rand::RngExt;
 /// First wait after a failure.
 const BASE: Duration = Duration::from_millis(500);
 /// Longest wait that we choose ourselves.
-const CAP: Duration = Duration::from_secs(60);
+const CAP: Duration = Duration::from_mins(1);
 /// Longest wait that a header may ask for; more than that is taken for a mistake.
-const HEADER_CAP: Duration = Duration::from_secs(3600);
+const HEADER_CAP: Duration = Duration::from_hours(1);
 /// Rate-limited answers in a row to one request before it is given up: an hour or more of waiting.
 pub const MAX_LIMITED: u32 = 60;
 
@@ -27,7 +27,7 @@ pub fn with_jitter(wait: Duration) -> Duration {
 /// `Retry-After` in seconds; dates are not used by Sentry and are ignored.
 pub fn retry_after(header: Option<&str>) -> Option<Duration> {
     let seconds: f64 = header?.trim().parse().ok()?;
-    (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds).min(HEADER_CAP))
+    (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(HEADER_CAP.as_secs_f64())))
 }
 
 #[cfg(test)]

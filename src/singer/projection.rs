@@ -259,7 +259,6 @@ fn put_raw(out: &mut Vec<u8>, value: &str, notes: &mut Notes) {
 
 fn put_kept(out: &mut Vec<u8>, value: &str, kept: &Kept, notes: &mut Notes) {
     match kept {
-        Kept::Whole => put_raw(out, value, notes),
         Kept::Properties(properties) if value.starts_with('{') => {
             let mut separator = b'{';
             let _ = record::entries(value, |name, inner| {
@@ -282,8 +281,8 @@ fn put_kept(out: &mut Vec<u8>, value: &str, kept: &Kept, notes: &mut Notes) {
             });
             close(out, separator, b'[', b']');
         }
-        // A null or a value of another shape has nothing to cut away.
-        Kept::Properties(_) | Kept::Items(_) => put_raw(out, value, notes),
+        // Whole, or a null or another shape that has nothing to cut away.
+        Kept::Whole | Kept::Properties(_) | Kept::Items(_) => put_raw(out, value, notes),
     }
 }
 

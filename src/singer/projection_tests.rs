@@ -128,9 +128,9 @@ proptest! {
         row["id"] = json!("1");
         let raw = if pretty { format!("{row:#}") } else { row.to_string() };
         let schema = json!({"properties": {"id": {"type": "string"}}});
-        let (written, notes) = record(&projection(&schema, json!([]), true), &raw, &[]);
+        let (written, _) = record(&projection(&schema, json!([]), true), &raw, &[]);
         // The one change a record may show: characters that targets refuse.
-        if notes.replaced_characters == 0 {
+        if !raw.contains("\\u0000") {
             prop_assert_eq!(written, row);
         }
     }

@@ -138,12 +138,12 @@ impl<'a> EventList<'a> {
 
     /// The next page; `None` after the last.
     pub async fn next(&mut self) -> Result<Option<EventPage>, ApiError> {
-        if let Some((at, mut pages)) = self.heal.take() {
-            if let Some(page) = pages.next().await? {
-                let page = self.healed(page, at);
-                self.heal = Some((at, pages));
-                return Ok(Some(page));
-            }
+        if let Some((at, mut pages)) = self.heal.take()
+            && let Some(page) = pages.next().await?
+        {
+            let page = self.healed(page, at);
+            self.heal = Some((at, pages));
+            return Ok(Some(page));
         }
         if self.done {
             return Ok(None);

@@ -62,7 +62,7 @@ impl<'a> EventRecords<'a> {
             project_id: quote(&project.id),
             project_slug: quote(&project.slug),
             titles,
-            needs_detail: detail_field(output).is_some(),
+            needs_detail: wanted_detail(sync, output).is_some(),
         }
     }
 
@@ -134,13 +134,22 @@ impl<'a> EventRecords<'a> {
 }
 
 /// A selected field that only the detail of an event has.
-fn detail_field(output: &StreamOutput) -> Option<&'static str> {
-    EVENT_DETAIL_ONLY.iter().copied().find(|field| output.selects(field))
+///
+/// A catalog that selects every field of the stream, as Meltano's `events.*` makes it, does not ask for these in
+/// particular: there, `fetch_event_details` decides whether they are worth a request per event.
+fn wanted_detail(sync: &Sync, output: &StreamOutput) -> Option<&'static str> {
+    let field = EVENT_DETAIL_ONLY.iter().copied().find(|field| output.selects(field))?;
+    (sync.config.fetch_event_details || !output.selects_everything).then_some(field)
 }
 
-/// Says what a selected detail-only field costs.
-pub fn warn_of_details(output: &StreamOutput) {
-    if let Some(field) = detail_field(output) {
+/// Says what a selected detail-only field costs, or that it stays empty.
+pub fn warn_of_details(sync: &Sync, output: &StreamOutput) {
+    if let Some(field) = wanted_detail(sync, output) {
         warn!("events.{field} is selected: only the detail of an event has it, which costs one request per event");
+    } else if EVENT_DETAIL_ONLY.iter().any(|field| output.selects(field)) {
+        let fields = EVENT_DETAIL_ONLY.join(", ");
+        warn!(
+            "the catalog selects every field of events; those that cost one request per event stay empty without fetch_event_details: {fields}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::pin::Pin;
 
 use futures_util::stream::{self, Stream, StreamExt};
 use tracing::{debug, info};
@@ -38,15 +39,17 @@ pub struct Work<'a> {
     pub end: Time,
     /// Whether the server's lists honour windows.
     pub knows_windows: bool,
+    /// Whether earlier runs have read the project's earlier events.
+    pub continues: bool,
 }
 
+/// A project that is done or has failed.
+pub type Outcome<'a> = (&'a Project, Result<(), WalkError>);
+
 /// Reads every project's events; yields each project when it is done or has failed.
-pub fn run_all<'a>(
-    sync: &'a Sync,
-    work: Vec<Work<'a>>,
-) -> std::pin::Pin<Box<dyn Stream<Item = (&'a Project, Result<(), WalkError>)> + 'a>> {
+pub fn run_all<'a>(sync: &'a Sync, work: Vec<Work<'a>>) -> Pin<Box<dyn Stream<Item = Outcome<'a>> + 'a>> {
     if let Some(output) = sync.output.stream("events") {
-        warn_of_details(output);
+        warn_of_details(sync, output);
     }
     let one = move |work: Work<'a>| async move { (work.project, read_project(sync, work).await) };
     Box::pin(stream::iter(work).map(one).buffer_unordered(PROJECTS_AT_ONCE))
@@ -75,16 +78,12 @@ async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
     debug!("events of project {}: {:?}, because {}", work.project.slug, decision.way, decision.reason);
     let records = EventRecords::new(sync, output, work.project, work.issues);
     let reader = Reader { sync, output, records, work: &work, window, total: Cell::new(0), kept: Cell::new(0) };
-    let written_before = output.tally().records;
     match decision.way {
         Way::ByProject => reader.by_project().await?,
         Way::ByIssue => reader.each_issue(work.issues.iter(), |issue| reader.whole_issue(issue)).await?,
         Way::SampleByIssue => reader.each_issue(work.issues.iter(), |issue| reader.sampled_issue(issue)).await?,
     }
     reader.log_sampling();
-    if written_before == 0 && output.tally().records == 0 && reader.total.get() == 0 {
-        debug!("project {}: no events, although its issues changed", work.project.slug);
-    }
     Ok(())
 }
 
@@ -166,7 +165,7 @@ impl<'a> Reader<'a> {
             None => self.each_issue(others, |issue| self.whole_issue(issue)).await?,
         }
         match sampler {
-            Some(samples) => self.write_samples(samples).await,
+            Some(by_issue) => self.write_samples(by_issue).await,
             None => Ok(()),
         }
     }
@@ -186,12 +185,11 @@ impl<'a> Reader<'a> {
             let room = usize::try_from(room(self.total.get())).unwrap_or(usize::MAX);
             let rows: Vec<&str> = page.rows().take(room).collect();
             self.total.set(self.total.get() + rows.len() as u64);
-            match sampler {
-                Some(samples) => self.offer(samples, &rows, issue),
-                None => {
-                    self.kept.set(self.kept.get() + rows.len() as u64);
-                    self.records.write(rows.into_iter(), issue).await?;
-                }
+            if let Some(by_issue) = sampler {
+                self.offer(by_issue, &rows, issue);
+            } else {
+                self.kept.set(self.kept.get() + rows.len() as u64);
+                self.records.write(rows.into_iter(), issue).await?;
             }
             self.sync.output.advance_quietly(|_| ()).await?;
         }
@@ -205,31 +203,50 @@ impl<'a> Reader<'a> {
             let group = row.text("groupID");
             let group = group.as_deref().or(issue).unwrap_or_default().to_owned();
             let id = row.text("eventID").unwrap_or_default();
-            let sample = samples.entry(group).or_insert_with(|| Sample::new(sampling.max_per_issue));
+            let sample = samples.entry(group).or_insert_with_key(|group| Sample::new(self.most_of(group)));
             sample.offer(priority(sampling.seed, &id), raw);
         }
     }
 
+    /// The most events of an issue that its sample can hold.
+    fn most_of(&self, issue: &str) -> u64 {
+        let sampling = &self.sync.config.sampling;
+        let known = self.work.issues.iter().find(|known| *known.id == *issue).and_then(|known| known.events);
+        known.map_or(sampling.max_per_issue, |n| self.share(n, 0))
+    }
+
     async fn write_samples(&self, samples: HashMap<String, Sample>) -> Result<(), WalkError> {
         for (issue, sample) in samples {
-            let lifetime = self.work.issues.iter().find(|known| *known.id == *issue).and_then(|known| known.lifetime);
-            self.write_sample(&issue, sample, lifetime).await?;
+            let earlier = self
+                .work
+                .issues
+                .iter()
+                .find(|known| *known.id == *issue)
+                .map_or(0, |known| self.earlier(known, sample.offered()));
+            self.write_sample(&issue, sample, earlier).await?;
         }
         Ok(())
     }
 
-    async fn write_sample(&self, issue: &str, sample: Sample, lifetime: Option<u64>) -> Result<(), WalkError> {
+    async fn write_sample(&self, issue: &str, sample: Sample, earlier: u64) -> Result<(), WalkError> {
         let n = sample.offered();
-        let rows = sample.into_rows(self.share(n, lifetime));
+        let rows = sample.into_rows(self.share(n, earlier));
         debug!("Sampling {} out of {n} events for issue {issue}", rows.len());
         self.kept.set(self.kept.get() + rows.len() as u64);
         self.records.write(rows.iter().map(String::as_str), Some(issue)).await
     }
 
+    /// Events of the issue that earlier runs had before them; `read` is the window's number where the server did not say.
+    fn earlier(&self, issue: &ChangedIssue, read: u64) -> u64 {
+        match issue.lifetime {
+            Some(lifetime) if self.work.continues => lifetime.saturating_sub(issue.events.unwrap_or(read)),
+            _ => 0,
+        }
+    }
+
     /// How many of `n` events to keep.
-    fn share(&self, n: u64, lifetime: Option<u64>) -> u64 {
+    fn share(&self, n: u64, earlier: u64) -> u64 {
         let sampling = &self.sync.config.sampling;
-        let earlier = lifetime.unwrap_or(0).saturating_sub(n);
         keep(n, sampling.fraction.unwrap_or(1.0), sampling.min_per_issue, sampling.max_per_issue, earlier)
     }
 
@@ -246,7 +263,7 @@ impl<'a> Reader<'a> {
     /// A sample of an issue: the server's own where that saves requests, else drawn from all rows.
     async fn sampled_issue(&self, issue: &ChangedIssue) -> Result<(), WalkError> {
         if let Some(n) = issue.events.filter(|n| *n > SERVER_SAMPLE_FROM && self.work.knows_windows) {
-            let k = self.share(n, issue.lifetime);
+            let k = self.share(n, self.earlier(issue, n));
             if k == 0 || self.server_sample(issue, n, k).await? {
                 return Ok(());
             }
@@ -261,7 +278,8 @@ impl<'a> Reader<'a> {
             }
         }
         self.total.set(self.total.get() + sample.offered());
-        self.write_sample(&issue.id, sample, issue.lifetime).await
+        let earlier = self.earlier(issue, sample.offered());
+        self.write_sample(&issue.id, sample, earlier).await
     }
 
     /// The first `k` rows of the server's sample order; `false` if the server turns out not to have one.

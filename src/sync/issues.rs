@@ -181,10 +181,12 @@ impl<'a> IssueWalk<'a> {
             }
             match self.one_project(project, list).await {
                 Err(WalkError::Api(error)) if self.sure && self.sync.goes_on_after(&error) => {
-                    for output in ["issues", "events"].iter().filter_map(|name| self.sync.output.stream(name)) {
-                        output.gap(format!("project {}: {error}", project.slug));
+                    for name in ["issues", "events"] {
+                        self.sync.part_failed(name, project, &error);
                     }
-                    list.found.failed.insert(project.id.clone(), error);
+                    if error.kind != ErrorKind::NotFound {
+                        list.found.failed.insert(project.id.clone(), error);
+                    }
                 }
                 other => other?,
             }

@@ -124,6 +124,25 @@ impl Sync {
         }
     }
 
+    /// Notes that one project's part of a stream could not be read: gone is a skip, anything else a gap.
+    fn part_failed(&self, tap_stream_id: &str, project: &Project, error: &ApiError) {
+        let Some(output) = self.output.stream(tap_stream_id) else { return };
+        if error.kind == ErrorKind::NotFound {
+            warn!("{tap_stream_id}: project {} is gone: {error}", project.slug);
+            output.skip("a project that was deleted during the run (404)");
+        } else {
+            output.gap(format!("project {}: {error}", project.slug));
+        }
+    }
+
+    /// Makes sure that the server's clock is known before a window is reckoned by it.
+    pub(crate) async fn ask_the_time(&self) -> Result<(), ApiError> {
+        if !self.client.knows_the_time() {
+            self.client.get(&Request::new(&ORGANIZATION, self.values())).await?;
+        }
+        Ok(())
+    }
+
     fn advice(&self, error: &ApiError) -> String {
         let client = &self.config.client;
         advice(error, client.token.kind(), &self.config.organization, client.base_url.as_str())

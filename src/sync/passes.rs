@@ -8,10 +8,11 @@ use chrono::TimeDelta;
 use futures_util::stream::StreamExt;
 use tracing::{debug, info};
 
+use crate::sentry::error::ErrorKind;
 use crate::singer::state::{Bookmark, Progress, State};
 use crate::sync::issues::{Found, Group, IssueWalk};
 use crate::sync::walk::WalkError;
-use crate::sync::window::start_for;
+use crate::sync::window::{bookmark_of, start_for};
 use crate::sync::{Project, Sync, events};
 use crate::time::{Time, whole_second};
 
@@ -149,7 +150,8 @@ impl Pass<'_> {
         for project in self.projects.iter().filter(|project| !failed.contains(&project.id)) {
             if let Some(issues) = found.changed.get(&project.id).filter(|_| !done.contains(&project.id)) {
                 let start = start_for(old, &project.id, config.start_date, config.lookback);
-                work.push(events::Work { project, issues, start, end: self.end, knows_windows });
+                let continues = bookmark_of(old, &project.id).is_some();
+                work.push(events::Work { project, issues, start, end: self.end, knows_windows, continues });
             } else {
                 done.insert(project.id.clone());
             }
@@ -167,10 +169,10 @@ impl Pass<'_> {
                     self.sync.output.advance(progress(&done)).await?;
                 }
                 Err(WalkError::Api(error)) if self.sync.goes_on_after(&error) => {
-                    if let Some(output) = self.sync.output.stream("events") {
-                        output.gap(format!("project {}: {error}", project.slug));
+                    self.sync.part_failed("events", project, &error);
+                    if error.kind != ErrorKind::NotFound {
+                        failed.insert(project.id.clone());
                     }
-                    failed.insert(project.id.clone());
                 }
                 Err(error) => return Err(error),
             }
@@ -190,9 +192,8 @@ impl Pass<'_> {
     fn projects_after(&self, old: &Bookmark, failed: &BTreeSet<String>) -> BTreeMap<String, Option<Time>> {
         let mut after = BTreeMap::new();
         for project in self.projects {
-            let known = old.projects.as_ref().is_none_or(|projects| projects.contains_key(&project.id));
             let own = old.projects.as_ref().and_then(|projects| projects.get(&project.id).copied().flatten());
-            match (failed.contains(&project.id), own.or(old.start.filter(|_| known))) {
+            match (failed.contains(&project.id), bookmark_of(old, &project.id)) {
                 (true, None) => {}
                 (true, start) => drop(after.insert(project.id.clone(), start)),
                 // Once a project had a start of its own it keeps one, so that no state ever loses a key.

@@ -3,6 +3,10 @@
 //! Any server can list events by issue or by project, and the union is the same; the price is not.
 
 use crate::config::Sampling;
+use crate::sampling::keep;
+
+/// Rows of a sample that may wait in memory for the end of a project's list.
+const SAMPLE_IN_MEMORY: u64 = 10_000;
 
 /// What is known of an issue before its events are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,8 +62,8 @@ pub fn choose(issues: &[ChangedIssue], sampling: &Sampling, full: bool, prices: 
     if sampling.max_per_project.is_some() {
         return decide(Way::ByProject, "max_events_per_project takes the newest events of the project");
     }
-    if sampling.fraction.is_some_and(|fraction| fraction < 1.0) {
-        return decide(Way::SampleByIssue, "a sample is drawn per issue");
+    if let Some(fraction) = sampling.fraction.filter(|fraction| *fraction < 1.0) {
+        return choose_sample(issues, sampling, fraction, full, prices);
     }
     if !prices.project_windows {
         return decide(Way::ByIssue, "this server's project event lists know no window");
@@ -75,6 +79,27 @@ pub fn choose(issues: &[ChangedIssue], sampling: &Sampling, full: bool, prices: 
     let by_project = pages(counts().sum(), prices.page);
     let by_issue: u64 = counts().map(|count| pages(count, prices.page)).sum();
     compare(by_project, by_issue, prices)
+}
+
+/// A sample is drawn per issue, with the server's help for big ones; where issues are many and small, one list for the
+/// project costs less, and the sample is drawn here, if it is small enough to be kept in memory until the list ends.
+fn choose_sample(issues: &[ChangedIssue], sampling: &Sampling, fraction: f64, full: bool, prices: Prices) -> Decision {
+    let by_issue = |reason: String| Decision { way: Way::SampleByIssue, reason };
+    let errors: Vec<&ChangedIssue> = issues.iter().filter(|issue| issue.is_error).collect();
+    if full || !prices.project_windows || errors.iter().any(|issue| issue.events.is_none()) {
+        return by_issue("a sample is drawn per issue".to_owned());
+    }
+    let counts = || errors.iter().filter_map(|issue| issue.events);
+    let kept = |n: u64| keep(n, fraction, sampling.min_per_issue, sampling.max_per_issue, 0);
+    if counts().map(kept).sum::<u64>() > SAMPLE_IN_MEMORY {
+        return by_issue("the project's sample is too big to be drawn from one list".to_owned());
+    }
+    let pages_by_issue = |n: u64| pages(if n > prices.page { kept(n) } else { n }, prices.page);
+    let decision = compare(pages(counts().sum(), prices.page), counts().map(pages_by_issue).sum(), prices);
+    match decision.way {
+        Way::ByProject => decision,
+        _ => by_issue(decision.reason),
+    }
 }
 
 fn compare(by_project: u64, by_issue: u64, prices: Prices) -> Decision {
@@ -138,7 +163,17 @@ mod tests {
     #[test]
     fn sampling_and_old_servers_decide_before_the_price() {
         let load = issues(&[5; 50]);
-        assert_eq!(choose(&load, &sampling(Some(0.1), None), false, SELF_HOSTED).way, Way::SampleByIssue);
+        assert_eq!(
+            choose(&load, &sampling(Some(0.1), None), false, SELF_HOSTED).way,
+            Way::ByProject,
+            "3 requests against 50"
+        );
+        let big = issues(&[1000; 5]);
+        assert_eq!(
+            choose(&big, &sampling(Some(0.1), None), false, SELF_HOSTED).way,
+            Way::SampleByIssue,
+            "5 against 50"
+        );
         assert_eq!(choose(&load, &sampling(Some(0.1), Some(10)), false, SELF_HOSTED).way, Way::ByProject);
         assert_eq!(choose(&load, &sampling(Some(1.0), None), false, SELF_HOSTED).way, Way::ByProject);
         let old = Prices { project_windows: false, ..SELF_HOSTED };

@@ -19,10 +19,11 @@ pub fn summarize(sync: &Sync) -> Option<String> {
             json!({"type": "counter", "metric": "record_count", "value": tally.records, "tags": {"stream": name}});
         info!("METRIC: {metric}");
         let remarks = remarks(&tally);
-        if remarks.is_empty() {
-            info!("{name}: {} records", tally.records);
+        let separator = if remarks.is_empty() { "" } else { "; " };
+        if tally.gaps.is_empty() && tally.notes.unreadable.is_empty() {
+            info!("{name}: {} records{separator}{remarks}", tally.records);
         } else {
-            warn!("{name}: {} records; {remarks}", tally.records);
+            warn!("{name}: {} records{separator}{remarks}", tally.records);
         }
         if let Some(first) = tally.gaps.first() {
             let more = tally.gaps.len() - 1;
@@ -65,7 +66,7 @@ fn remarks(tally: &Tally) -> String {
         say(format!("{} characters that targets refuse replaced by U+FFFD", tally.notes.replaced_characters));
     }
     if !tally.gaps.is_empty() {
-        say(format!("{} parts could not be read", tally.gaps.len()));
+        say(format!("could not be read: {}", tally.gaps.len()));
     }
     text
 }

@@ -68,6 +68,9 @@ pub async fn walk(sync: &Sync, stream: &'static Stream, mut each: impl FnMut(&Ro
     for output in &outputs {
         sync.output.begin(output).await?;
     }
+    if stream.time_filter == TimeFilter::StartEnd {
+        sync.ask_the_time().await?;
+    }
     let window = widest_window(sync, &outputs).await;
     let mut walk = Walk { sync, stream, output, children, window, recent: HashSet::new(), previous: HashSet::new() };
     walk.pages(endpoint, &mut each).await?;

@@ -61,11 +61,15 @@ impl std::fmt::Display for Window {
 /// Where to begin reading: the bookmark of the project (or of the stream) less the look-back, never before
 /// `start_date`. A project that the bookmark does not speak for begins at `start_date`.
 pub fn start_for(bookmark: &Bookmark, project: &str, start_date: Time, lookback: Duration) -> Time {
-    let own = match &bookmark.projects {
+    start_after(bookmark_of(bookmark, project), start_date, lookback)
+}
+
+/// How far a project has been read, if the bookmark speaks for it.
+pub fn bookmark_of(bookmark: &Bookmark, project: &str) -> Option<Time> {
+    match &bookmark.projects {
         None => bookmark.start,
         Some(projects) => projects.get(project).and_then(|own| own.or(bookmark.start)),
-    };
-    start_after(own, start_date, lookback)
+    }
 }
 
 /// The bookmark less the look-back, never before `start_date`.

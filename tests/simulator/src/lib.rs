@@ -1,1 +1,45 @@
-//! A local Sentry.
+//! A local Sentry for tests, demos and benchmarks: seeded data behind the web API as a tap sees it.
+//!
+//! [`Organization::generate`] makes the data, [`Simulator::start`] serves it on a port of 127.0.0.1,
+//! [`Simulator::truth`] says what a complete sync should hold, [`Simulator::requests`] what was asked.
+//! [`Settings`] chooses the kind of server, [`Fault`]s spoil single answers down to the byte. "API §n" in
+//! comments names the section of our notes on Sentry's API that a behaviour follows.
+//!
+//! Modules, from the data outwards: `organization` (what there is), `render` (how it looks), `api` (which
+//! rows an answer has), `state` (what happens to a request), `http` and `server` (bytes and sockets).
+//!
+//! Not simulated: `environment` filters, search terms beyond `is`, `issue.category`, `issue.type`,
+//! `lastSeen`, `timestamp` and words of the title, and writes of any kind.
+
+mod api;
+mod auth;
+mod clock;
+mod faults;
+mod hash;
+mod http;
+mod json;
+mod limits;
+mod log;
+mod organization;
+mod render;
+mod server;
+mod settings;
+mod simulator;
+mod spoil;
+mod state;
+mod time;
+
+pub use faults::{Fault, FaultKind, NthHit};
+pub use limits::{Budget, Budgets, Class};
+pub use log::Request;
+pub use organization::{
+    Category, Commit, Deploy, Event, EventTruth, Existence, Issue, IssueTruth, Member, Organization, Project, Release,
+    ReleaseTruth, Shape, Status, Team, Truth,
+};
+pub use settings::{Dialect, Settings};
+pub use simulator::Simulator;
+
+/// A length or position as a number that can be subtracted from.
+pub(crate) fn count(length: usize) -> i64 {
+    i64::try_from(length).expect("lengths fit")
+}

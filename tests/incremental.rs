@@ -1,0 +1,145 @@
+//! The second run, and the ones after it: only what is new, and nothing that is new is missed.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use serde_json::json;
+
+use crate::support::{Run, Tap};
+
+fn simulator() -> Simulator {
+    let shape = Shape { projects: 3, issues_per_project: 8, events_per_issue: 6, ..Shape::default() };
+    Simulator::start(Organization::generate(&shape), Settings::self_hosted())
+}
+
+fn next(simulator: &Simulator, previous: &Run) -> Tap {
+    Tap::new(simulator).state(previous.last_state())
+}
+
+#[test]
+fn a_quiet_organization_costs_a_handful_of_requests_and_writes_no_event() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).only(&["projects", "issues", "events"]).sync();
+    simulator.advance(Duration::from_secs(300));
+    simulator.clear_requests();
+    let second = next(&simulator, &first).only(&["projects", "issues", "events"]).sync();
+    assert_eq!(second.records("events").len() + second.records("issues").len(), 0);
+    assert!(simulator.requests().len() <= 4, "{:#?}", simulator.requests());
+}
+
+#[test]
+fn new_events_bring_their_issue_and_nothing_else() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).sync();
+    simulator.advance(Duration::from_secs(300));
+    let issue: u64 = first.records("issues")[3]["id"].as_str().expect("an id").parse().expect("a number");
+    let at = simulator.now() - TimeDelta::seconds(30);
+    let new: BTreeSet<String> = simulator.edit(|org| org.add_events(issue, 4, at)).into_iter().collect();
+    simulator.advance(Duration::from_secs(60));
+    let second = next(&simulator, &first).sync();
+    assert_eq!(second.keys("events", "eventID"), new);
+    assert_eq!(second.keys("issues", "id"), BTreeSet::from([issue.to_string()]));
+    assert_eq!(second.records("issues")[0]["count"], json!("10"), "of its whole life, not of the window");
+    assert_eq!(second.records("projects").len(), 3, "full tables are read again");
+}
+
+#[test]
+fn late_events_inside_the_look_back_are_found() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).sync();
+    simulator.advance(Duration::from_secs(300));
+    let issue: u64 = first.records("issues")[0]["id"].as_str().expect("an id").parse().expect("a number");
+    let at = simulator.now() - TimeDelta::seconds(500); // before the first run's end
+    let new: BTreeSet<String> = simulator.edit(|org| org.add_events(issue, 2, at)).into_iter().collect();
+    let second = next(&simulator, &first).set("lookback_window", json!(600)).sync();
+    assert!(new.is_subset(&second.keys("events", "eventID")));
+}
+
+#[test]
+fn a_project_never_seen_before_begins_at_the_start_date() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).sync();
+    simulator.advance(Duration::from_hours(1));
+    let at = simulator.now() - TimeDelta::days(10); // long before the bookmark
+    let issue = simulator.edit(|org| {
+        org.add_project("late-comer", at);
+        org.add_issue("late-comer", 5, at)
+    });
+    let second = next(&simulator, &first).sync();
+    assert_eq!(second.records("events").len(), 5);
+    assert_eq!(second.keys("issues", "id"), BTreeSet::from([issue.to_string()]));
+}
+
+#[test]
+fn changes_without_events_come_with_the_periodic_refresh() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).only(&["issues"]).sync();
+    let issue: u64 = first.records("issues")[5]["id"].as_str().expect("an id").parse().expect("a number");
+    simulator.edit(|org| org.resolve_issue(issue));
+    simulator.advance(Duration::from_hours(2));
+    let second = next(&simulator, &first).only(&["issues"]).sync();
+    assert_eq!(second.records("issues").len(), 0, "the refresh is not due yet");
+    simulator.advance(Duration::from_hours(23));
+    let third = next(&simulator, &second).only(&["issues"]).sync();
+    let refreshed = third.records("issues");
+    let resolved = refreshed.iter().find(|record| record["id"] == json!(issue.to_string())).expect("the issue");
+    assert_eq!(resolved["status"], "resolved");
+    let never = next(&simulator, &first).only(&["issues"]).set("issue_refresh_hours", json!("never")).sync();
+    assert_eq!(never.records("issues").len(), 0);
+}
+
+#[test]
+fn a_new_release_comes_alone() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).sync();
+    simulator.advance(Duration::from_mins(5));
+    let project = first.records("projects")[0]["slug"].as_str().expect("a slug").to_owned();
+    let at = simulator.now();
+    simulator.edit(|org| org.add_release(&project, "web@9.9.9", at));
+    simulator.advance(Duration::from_mins(5));
+    let second = next(&simulator, &first).only(&["releases", "release"]).sync();
+    assert_eq!(second.keys("releases", "version"), BTreeSet::from(["web@9.9.9".to_owned()]));
+    assert_eq!(second.keys("release", "version"), BTreeSet::from(["web@9.9.9".to_owned()]));
+}
+
+#[test]
+fn a_catalog_that_says_full_table_is_obeyed() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).only(&["events"]).sync();
+    let tap = next(&simulator, &first).only(&["events"]);
+    assert_eq!(tap.sync().records("events").len(), 0);
+    let mut catalog = crate::support::discovered();
+    for entry in catalog["streams"].as_array_mut().expect("streams") {
+        entry["metadata"][0]["metadata"]["selected"] = json!(entry["tap_stream_id"] == "events");
+        entry["metadata"][0]["metadata"]["replication-method"] = json!("FULL_TABLE");
+    }
+    let again = tap.catalog(catalog).sync();
+    assert_eq!(again.records("events").len(), first.records("events").len());
+}
+
+#[test]
+fn bookmarks_of_streams_that_are_not_selected_stay() {
+    let simulator = simulator();
+    let first = Tap::new(&simulator).sync();
+    let second = next(&simulator, &first).only(&["teams"]).sync();
+    let (before, after) = (first.last_state(), second.last_state());
+    for stream in ["issues", "events", "releases", "release", "users"] {
+        assert_eq!(before["bookmarks"][stream], after["bookmarks"][stream], "{stream}");
+    }
+}
+
+#[test]
+fn the_original_taps_state_is_continued() {
+    let simulator = simulator();
+    let bookmark = simulator.now() - TimeDelta::days(3);
+    let start = json!({"start": bookmark.format("%Y-%m-%dT%H:%M:%SZ").to_string(), "4711": {"junk": true}});
+    let state = json!({"bookmarks": {"issues": start, "events": start, "releases": start}});
+    let run = Tap::new(&simulator).state(state).only(&["events"]).sync();
+    let expected = |time: &str| time >= &bookmark.format("%Y-%m-%dT%H:%M:%SZ").to_string()[..];
+    let truth = simulator.truth();
+    let events = truth.events.values().flatten().filter(|event| expected(&event.timestamp));
+    assert_eq!(run.keys("events", "eventID"), events.map(|event| event.id.clone()).collect());
+    assert!(!run.last_state().to_string().contains("junk"));
+}

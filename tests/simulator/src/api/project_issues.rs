@@ -1,0 +1,65 @@
+//! `projects/{org}/{project}/issues/`: the old list of one project (API §2.4). Knows no window.
+
+use std::cmp::Reverse;
+
+use serde_json::{Value, json};
+
+use super::finish;
+use super::issues::{Hit, hits, search};
+use super::page::{self, Keys};
+use super::view::{Answer, View};
+use crate::http::reply::Reply;
+use crate::organization::{Category, Issue};
+use crate::render::issue as render;
+use crate::render::kind;
+use crate::render::numbers::{Numbers, series};
+
+/// The list. First pages come from the database, and hold feedback and issues whose events are gone;
+/// later pages come from the event index, and do not. The old server has the database only.
+pub(super) fn list(view: &View<'_>, project: &str) -> Answer {
+    let project = view.project(project)?;
+    let (search, limit, cursor) = (search(view)?, view.limit()?, view.cursor()?);
+    let period = view.call.get("statsPeriod").unwrap_or("24h");
+    if !["", "24h", "14d"].contains(&period) {
+        let text = "Invalid stats_period. Valid choices are '', '24h', and '14d'";
+        return Err(Reply::detail(400, text).into());
+    }
+    let database = cursor.is_none() || view.is_sentry9();
+    let mut found: Vec<Hit<'_>> = view
+        .org
+        .issues
+        .iter()
+        .filter(|issue| issue.project == project.id && view.exists(issue) && search.admits_status(issue))
+        .filter_map(|issue| {
+            let last = issue.events.first()?.second();
+            let title = kind::of(issue).title;
+            let feedback = issue.category == Category::Feedback && !search.names_category();
+            let admitted = if database {
+                feedback || search.admits(issue, last, title)
+            } else {
+                search.admits(issue, last, title) && last >= view.horizon()
+            };
+            admitted.then_some(Hit { issue, key: last * 1000 })
+        })
+        .collect();
+    found.sort_by_key(|hit| Reverse((hit.key, hit.issue.id)));
+    let keys = Keys { key: |position: usize| found[position].key, total: found.len(), falling: true };
+    let (range, link) = page::by_key(cursor, limit, &keys);
+    let rows: Vec<_> = found[range].iter().map(|hit| finish(view, row(view, hit.issue, period))).collect();
+    Ok(hits(Reply::page(&rows, link), found.len()))
+}
+
+/// A row: all-time numbers, no `lifetime`.
+fn row(view: &View<'_>, issue: &Issue, period: &str) -> Value {
+    let mut row = render::base(view.org, issue);
+    render::set_numbers(&mut row, &Numbers::lifetime(issue));
+    row["stats"] = match period {
+        "24h" => json!({ "24h": series(issue, view.now, 24, 3600) }),
+        "14d" => json!({ "14d": series(issue, view.now, 14, 86_400) }),
+        _ => json!({}),
+    };
+    if view.is_sentry9() {
+        render::age(&mut row);
+    }
+    row
+}

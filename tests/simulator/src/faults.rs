@@ -1,0 +1,154 @@
+//! Scripted trouble: which requests are spoiled, and how. Decides; the wire and the page code act.
+
+use std::time::Duration;
+
+use crate::hash::Rng;
+
+/// Trouble for some requests.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Requests whose path and query contain this text are counted; all, if it is empty.
+    pub path_contains: String,
+    /// Which of them are spoiled.
+    pub nth: NthHit,
+    /// How.
+    pub kind: FaultKind,
+}
+
+/// Which of the counted requests are spoiled. Requests refused by a limit are not counted.
+#[derive(Clone, Debug)]
+pub enum NthHit {
+    /// From the first to the last named, counting from 1, both included.
+    Range {
+        /// The first.
+        from: u64,
+        /// The last.
+        to: u64,
+    },
+    /// Each with this chance, from 0 to 1, drawn from a seed.
+    Chance {
+        /// The chance.
+        probability: f64,
+        /// The seed.
+        seed: u64,
+    },
+}
+
+impl NthHit {
+    /// Every one.
+    pub const fn every() -> Self {
+        Self::Range { from: 1, to: u64::MAX }
+    }
+
+    /// This one only, counting from 1.
+    pub const fn only(hit: u64) -> Self {
+        Self::Range { from: hit, to: hit }
+    }
+
+    /// The first so many.
+    pub const fn first(hits: u64) -> Self {
+        Self::Range { from: 1, to: hits }
+    }
+}
+
+/// What goes wrong.
+#[derive(Clone, Debug)]
+pub enum FaultKind {
+    /// Another answer altogether.
+    Status {
+        /// The status code.
+        code: u16,
+        /// The body.
+        body: String,
+        /// The content type.
+        content_type: String,
+        /// More headers.
+        headers: Vec<(String, String)>,
+    },
+    /// The right answer, later.
+    Delay(Duration),
+    /// The connection is reset instead of an answer.
+    ResetBeforeHeaders,
+    /// The connection is reset after the headers.
+    ResetAfterHeaders,
+    /// The connection is closed after this many bytes of body.
+    CutBody(usize),
+    /// Nothing more comes after this many bytes of body; the connection stays open.
+    StallBody(usize),
+    /// `Content-Length` is wrong by this much; afterwards the connection is closed.
+    WrongLength(isize),
+    /// A gzip body that ends too early inside a complete HTTP message.
+    TruncatedGzip,
+    /// 200 with these bytes.
+    Body {
+        /// The content type.
+        content_type: String,
+        /// The body.
+        bytes: Vec<u8>,
+    },
+    /// The page without its `Link` header.
+    DropLink,
+    /// The page with a next cursor equal to the one asked with, said to have results.
+    RepeatCursor,
+    /// The page with links to another host.
+    ForeignLink,
+    /// An empty page before the asked one: `next` has results and a cursor, spelled differently, for
+    /// the same place, so nothing is lost by going on.
+    EmptyPage,
+    /// 302 to this address.
+    Redirect {
+        /// The `Location` header.
+        location: String,
+    },
+}
+
+impl FaultKind {
+    /// An answer with this status and a JSON body.
+    pub fn status(code: u16, body: &str) -> Self {
+        Self::Status { code, body: body.to_owned(), content_type: "application/json".to_owned(), headers: Vec::new() }
+    }
+}
+
+/// The faults in force and what they have counted.
+#[derive(Default)]
+pub(crate) struct Faults(Vec<Armed>);
+
+struct Armed {
+    fault: Fault,
+    hits: u64,
+    rng: Rng,
+}
+
+impl Faults {
+    /// Puts a fault in force.
+    pub(crate) fn add(&mut self, fault: Fault) {
+        let seed = if let NthHit::Chance { seed, .. } = fault.nth { seed } else { 0 };
+        self.0.push(Armed { fault, hits: 0, rng: Rng::new(seed) });
+    }
+
+    /// Takes all faults away.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// Counts a request for every fault that matches it; answers what goes wrong, the first word counts.
+    pub(crate) fn strike(&mut self, target: &str) -> Option<FaultKind> {
+        let mut struck = None;
+        for armed in &mut self.0 {
+            if target.contains(&armed.fault.path_contains) && armed.hit() && struck.is_none() {
+                struck = Some(armed.fault.kind.clone());
+            }
+        }
+        struck
+    }
+}
+
+impl Armed {
+    fn hit(&mut self) -> bool {
+        self.hits += 1;
+        match self.fault.nth {
+            NthHit::Range { from, to } => (from..=to).contains(&self.hits),
+            NthHit::Chance { probability, .. } => self.rng.fraction() < probability,
+        }
+    }
+}

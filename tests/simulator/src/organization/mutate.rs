@@ -1,0 +1,158 @@
+//! What happens to an organization over time: events arrive, people resolve, merge, rename.
+//!
+//! All of these panic when told about things that do not exist: a test that does so is wrong.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::generate::{FIRST_SERIAL, new_issue, new_project};
+use super::{Category, Event, Existence, Organization, Project, Release, Status, releases};
+use crate::hash::mix2;
+
+const ADDED_PROJECT: u64 = 4_502_000_000;
+
+impl Organization {
+    /// Adds events to an issue, one a second, the newest at `at`; answers their ids. A resolved issue
+    /// opens again. An old `at` makes late events.
+    ///
+    /// # Panics
+    /// If there is no such issue.
+    pub fn add_events(&mut self, issue: u64, count: usize, at: DateTime<Utc>) -> Vec<String> {
+        let position = self.issue_position(issue).expect("the issue exists");
+        let mut ids = Vec::with_capacity(count);
+        for back in 0..count {
+            let serial = self.next_serial();
+            let second = at.timestamp() - crate::count(back);
+            let event = Event::new(mix2(issue, serial), mix2(serial, issue), second * 1000);
+            ids.push(event.hex());
+            self.issues[position].events.push(event);
+        }
+        let issue = &mut self.issues[position];
+        issue.sort();
+        if issue.status == Status::Resolved {
+            issue.status = Status::Unresolved;
+        }
+        ids
+    }
+
+    /// Adds an error issue with events as in [`Organization::add_events`]; answers its id.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn add_issue(&mut self, project: &str, events: usize, at: DateTime<Utc>) -> u64 {
+        self.add_issue_of(Category::Error, project, events, at)
+    }
+
+    /// Adds an issue of any category.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn add_issue_of(&mut self, category: Category, project: &str, events: usize, at: DateTime<Utc>) -> u64 {
+        let project = self.project_by_slug(project).expect("the project exists").id;
+        let id = self.next_issue_id();
+        let number = self.next_number(project);
+        self.issues.push(new_issue(id, project, number, category));
+        self.add_events(id, events, at);
+        id
+    }
+
+    /// Adds a project to the first team; answers its id.
+    pub fn add_project(&mut self, slug: &str, at: DateTime<Utc>) -> u64 {
+        let team = self.teams.first().map(|team| team.id);
+        let id = self.next_serial() - FIRST_SERIAL + ADDED_PROJECT;
+        let project = Project {
+            id,
+            slug: slug.to_owned(),
+            name: slug.to_owned(),
+            platform: None,
+            created: at,
+            ..new_project(self.projects.len(), team, at)
+        };
+        self.projects.push(project);
+        id
+    }
+
+    /// Adds a release without commits and deploys to a project.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn add_release(&mut self, project: &str, version: &str, at: DateTime<Utc>) {
+        let project = self.project_by_slug(project).expect("the project exists").id;
+        self.releases.push(Release {
+            id: 1_122_684_000 + self.releases.len() as u64,
+            version: version.to_owned(),
+            archived: false,
+            projects: vec![project],
+            created: at,
+            released: None,
+            commits: Vec::new(),
+            deploys: Vec::new(),
+        });
+    }
+
+    /// Adds a deploy to a release.
+    ///
+    /// # Panics
+    /// If there is no such release.
+    pub fn add_deploy(&mut self, version: &str, at: DateTime<Utc>) {
+        let position = self.releases.iter().position(|release| release.version == version).expect("the release exists");
+        let release = &mut self.releases[position];
+        let deploy = releases::new_deploy(position, release.deploys.len(), at - TimeDelta::minutes(10));
+        release.deploys.push(deploy);
+    }
+
+    /// Resolves an issue; its last event stays where it was.
+    ///
+    /// # Panics
+    /// If there is no such issue.
+    pub fn resolve_issue(&mut self, issue: u64) {
+        let position = self.issue_position(issue).expect("the issue exists");
+        self.issues[position].status = Status::Resolved;
+    }
+
+    /// Merges an issue into another: its events move, its id answers with the other.
+    ///
+    /// # Panics
+    /// If there is no such issue.
+    pub fn merge_issue(&mut self, from: u64, into: u64) {
+        let from = self.issue_position(from).expect("the merged issue exists");
+        let events = std::mem::take(&mut self.issues[from].events);
+        self.issues[from].existence = Existence::MergedInto(into);
+        let into = self.issue_position(into).expect("the surviving issue exists");
+        self.issues[into].events.extend(events);
+        self.issues[into].sort();
+    }
+
+    /// Deletes an issue and its events.
+    ///
+    /// # Panics
+    /// If there is no such issue.
+    pub fn delete_issue(&mut self, issue: u64) {
+        let position = self.issue_position(issue).expect("the issue exists");
+        self.issues[position].existence = Existence::Deleted;
+        self.issues[position].events.clear();
+    }
+
+    /// Gives a project another slug; the old one redirects.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn rename_project(&mut self, slug: &str, new: &str) {
+        let project = self.projects.iter_mut().find(|project| project.slug == slug).expect("the project exists");
+        project.old_slugs.push(std::mem::replace(&mut project.slug, new.to_owned()));
+    }
+
+    /// Deletes a project, its issues and their events.
+    pub fn delete_project(&mut self, slug: &str) {
+        let Some(id) = self.project_by_slug(slug).map(|project| project.id) else {
+            return;
+        };
+        let issues: Vec<_> = self.issues.iter().filter(|issue| issue.project == id).map(|issue| issue.id).collect();
+        for issue in issues {
+            self.delete_issue(issue);
+        }
+        self.projects.retain(|project| project.id != id);
+        for release in &mut self.releases {
+            release.projects.retain(|project| *project != id);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The numbers of an issue: how many events, people, since when. Counts; knows no JSON but its own.
+
+use serde_json::{Value, json};
+
+use super::kind;
+use crate::organization::{Event, Issue};
+use crate::time;
+
+/// Counted over some of an issue's events, newest first.
+pub(crate) struct Numbers<'a>(&'a [Event]);
+
+impl<'a> Numbers<'a> {
+    /// Over all of them.
+    pub(crate) fn lifetime(issue: &'a Issue) -> Self {
+        Self(&issue.events)
+    }
+
+    /// Over those in a window of epoch seconds.
+    pub(crate) fn window(issue: &'a Issue, start: i64, end: i64) -> Self {
+        Self(issue.window(start, end))
+    }
+
+    /// `count`: a string on the wire.
+    pub(crate) fn count(&self) -> String {
+        self.0.len().to_string()
+    }
+
+    /// `userCount`: different people.
+    pub(crate) fn people(&self) -> u32 {
+        let seen = self.0.iter().filter_map(kind::person).fold(0_u64, |seen, person| seen | 1 << person);
+        seen.count_ones()
+    }
+
+    /// `firstSeen`.
+    pub(crate) fn first(&self) -> Option<String> {
+        self.0.last().map(|event| time::seconds(event.ms))
+    }
+
+    /// `lastSeen`.
+    pub(crate) fn last(&self) -> Option<String> {
+        self.0.first().map(|event| time::seconds(event.ms))
+    }
+
+    /// The four under one roof, as `lifetime` has them.
+    pub(crate) fn object(&self) -> Value {
+        json!({
+            "count": self.count(), "userCount": self.people(), "firstSeen": self.first(),
+            "lastSeen": self.last(), "stats": null,
+        })
+    }
+}
+
+/// A series of counts: the last `buckets` spans of `seconds`, oldest first.
+pub(crate) fn series(issue: &Issue, now: i64, buckets: i64, seconds: i64) -> Value {
+    let last = now - now.rem_euclid(seconds);
+    (0..buckets)
+        .map(|bucket| {
+            let from = last - (buckets - 1 - bucket) * seconds;
+            json!([from, issue.window(from, from + seconds).len()])
+        })
+        .collect()
+}

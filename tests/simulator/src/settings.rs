@@ -1,0 +1,124 @@
+//! What kind of server is simulated: its age, its habits, its limits. Holds no data and no state.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::limits::Budgets;
+
+/// Which generation of Sentry answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// sentry.io in 2026.
+    Saas,
+    /// A current self-hosted server: the same endpoints, no limits, no cap on full pages.
+    SelfHosted,
+    /// Sentry 9.1.2 of 2019, as observed on a real one.
+    Sentry9,
+}
+
+/// The habits of the server. Start from the constructor of a dialect and change single fields: the
+/// dialect alone does not switch limits, caps and compression.
+#[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools)] // each is an independent habit of a server
+pub struct Settings {
+    /// Which generation answers; see the constructors for the habits that go with it.
+    pub dialect: Dialect,
+    /// Where the simulated clock starts.
+    pub now: DateTime<Utc>,
+    /// Stop the clock except for `Simulator::advance`.
+    pub frozen: bool,
+    /// Enforce the budgets and send their headers (API §1.7).
+    pub limits: bool,
+    /// The budgets, one for each class of endpoint.
+    pub budgets: Budgets,
+    /// Send the text of a 429 as a bare JSON string, as servers did until 2023.
+    pub bare_429: bool,
+    /// How long every answer takes.
+    pub latency: Duration,
+    /// Compress answers for clients that accept gzip.
+    pub gzip: bool,
+    /// The most rows of a `full=true` page.
+    pub full_cap: usize,
+    /// Event lists know `full`.
+    pub honours_full: bool,
+    /// Any non-empty value of `full` and `sample` switches them on, `false` included.
+    pub any_value_is_true: bool,
+    /// Event lists know `sample`.
+    pub honours_sample: bool,
+    /// Event lists know `start` and `end`.
+    pub honours_dates: bool,
+    /// Issue events within one second come in an order that changes from request to request.
+    pub unstable_ties: bool,
+    /// Cut pages of issues before the status filter, so that they come out short or empty.
+    pub post_filter: bool,
+    /// Events older than this are gone.
+    pub retention_days: i64,
+    /// Add a key to every row that no document names.
+    pub extra_field: bool,
+    /// Issue rows carry the keys of `expand` without being asked, as the documented example does.
+    pub all_keys: bool,
+    /// The control host's way to say that it knows no such organization: 404 without a body.
+    pub empty_org_404: bool,
+    /// `organizations/{org}/users/` does not exist any more.
+    pub users_gone: bool,
+    /// The caller is a member of every project, as integration tokens are; otherwise only of those of
+    /// the first team, as user tokens often are.
+    pub member_of_all: bool,
+}
+
+impl Settings {
+    /// sentry.io: limits, pages of ten full events.
+    pub fn saas() -> Self {
+        Self {
+            dialect: Dialect::Saas,
+            now: default_now(),
+            frozen: false,
+            limits: true,
+            budgets: Budgets::default(),
+            bare_429: false,
+            latency: Duration::ZERO,
+            gzip: true,
+            full_cap: 10,
+            honours_full: true,
+            any_value_is_true: false,
+            honours_sample: true,
+            honours_dates: true,
+            unstable_ties: true,
+            post_filter: false,
+            retention_days: 90,
+            extra_field: false,
+            all_keys: true,
+            empty_org_404: false,
+            users_gone: false,
+            member_of_all: false,
+        }
+    }
+
+    /// A current self-hosted server: no limits, full pages of a hundred.
+    pub fn self_hosted() -> Self {
+        Self { dialect: Dialect::SelfHosted, limits: false, full_cap: 100, ..Self::saas() }
+    }
+
+    /// Sentry 9.1.2.
+    pub fn sentry9() -> Self {
+        Self {
+            dialect: Dialect::Sentry9,
+            gzip: false,
+            honours_full: false,
+            honours_sample: false,
+            ..Self::self_hosted()
+        }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self::saas()
+    }
+}
+
+/// Where clocks and data start unless told otherwise: `2026-11-01T12:00:00Z`.
+pub(crate) fn default_now() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_793_534_400, 0).expect("a valid time")
+}

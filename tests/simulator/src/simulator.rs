@@ -1,0 +1,142 @@
+//! The handle tests hold: start, ask, change, script. Everything it does goes to the state.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::faults::Fault;
+use crate::log::Request;
+use crate::organization::{Organization, Truth};
+use crate::server::{Server, Shared, lock};
+use crate::settings::Settings;
+use crate::state::State;
+
+/// A running local Sentry on a port of 127.0.0.1. It stops when dropped.
+pub struct Simulator {
+    server: Server,
+    shared: Shared,
+    token: String,
+}
+
+impl Simulator {
+    /// Starts on a free port.
+    ///
+    /// # Panics
+    /// If the machine gives no port or no thread.
+    pub fn start(organization: Organization, settings: Settings) -> Self {
+        Self::start_on(0, organization, settings)
+    }
+
+    /// Starts on a given port.
+    ///
+    /// # Panics
+    /// If the port is taken, or the machine gives no thread.
+    pub fn start_on(port: u16, organization: Organization, settings: Settings) -> Self {
+        let state = State::new(organization, settings);
+        let token = state.tokens.main();
+        let shared = Arc::new(Mutex::new(state));
+        let server = Server::start(Arc::clone(&shared), port).expect("a local port and a thread");
+        Self { server, shared, token }
+    }
+
+    /// `http://127.0.0.1:PORT/api/0/`
+    pub fn base_url(&self) -> String {
+        format!("{}/api/0/", self.origin())
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.server.address)
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.server.address
+    }
+
+    /// The slug of the organization.
+    pub fn slug(&self) -> String {
+        lock(&self.shared).org.slug.clone()
+    }
+
+    /// A token with all scopes.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Makes one more token, with these scopes.
+    pub fn token_with(&self, scopes: &[&str]) -> String {
+        lock(&self.shared).tokens.register(scopes)
+    }
+
+    /// Refuses a project to every token: 403 at its own endpoints, left out of the organization's.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn deny_project(&self, slug: &str) {
+        let mut state = lock(&self.shared);
+        let id = state.org.project_by_slug(slug).expect("the project exists").id;
+        state.denied.insert(id);
+    }
+
+    /// Allows all projects again.
+    pub fn allow_projects(&self) {
+        lock(&self.shared).denied.clear();
+    }
+
+    /// The requests so far, in the order they came.
+    pub fn requests(&self) -> Vec<Request> {
+        lock(&self.shared).log.entries()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        lock(&self.shared).log.clear();
+    }
+
+    /// Changes the data while the server runs.
+    pub fn edit<R>(&self, change: impl FnOnce(&mut Organization) -> R) -> R {
+        lock(&self.shared).edit(change)
+    }
+
+    /// Looks at the data.
+    pub fn read<R>(&self, look: impl FnOnce(&Organization) -> R) -> R {
+        look(&lock(&self.shared).org)
+    }
+
+    /// Changes the server's habits while it runs. The clock keeps its start.
+    pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut lock(&self.shared).settings);
+    }
+
+    /// Pushes the simulated clock on.
+    pub fn advance(&self, by: Duration) {
+        lock(&self.shared).clock.advance(by);
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> DateTime<Utc> {
+        lock(&self.shared).clock.now()
+    }
+
+    /// Real time since the start, as the log counts it.
+    pub fn elapsed(&self) -> Duration {
+        lock(&self.shared).clock.elapsed()
+    }
+
+    /// Puts a fault in force.
+    pub fn add_fault(&self, fault: Fault) {
+        lock(&self.shared).faults.add(fault);
+    }
+
+    /// Takes all faults away.
+    pub fn clear_faults(&self) {
+        lock(&self.shared).faults.clear();
+    }
+
+    /// What a complete sync should hold now: data within retention, of projects not refused.
+    pub fn truth(&self) -> Truth {
+        lock(&self.shared).truth()
+    }
+}

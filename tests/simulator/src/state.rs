@@ -1,0 +1,254 @@
+//! The server's state, and what happens to one request from arrival to answer: log, route, token,
+//! limit, fault, endpoint. Knows no sockets.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::api::index::EventIndex;
+use crate::api::route::{Route, Target};
+use crate::api::view::View;
+use crate::auth::{Tokens, opens};
+use crate::clock::Clock;
+use crate::faults::{FaultKind, Faults};
+use crate::http::call::Call;
+use crate::http::reply::Reply;
+use crate::http::wire::Manner;
+use crate::limits::{Class, Limiter, Verdict};
+use crate::log::{Log, Request};
+use crate::organization::{Organization, Truth};
+use crate::settings::{Dialect, Settings};
+use crate::{api, spoil, time};
+
+/// Everything behind the socket.
+pub(crate) struct State {
+    /// The data.
+    pub(crate) org: Organization,
+    /// The habits.
+    pub(crate) settings: Settings,
+    /// The simulated time.
+    pub(crate) clock: Clock,
+    /// Known tokens.
+    pub(crate) tokens: Tokens,
+    /// The log.
+    pub(crate) log: Log,
+    /// Faults in force.
+    pub(crate) faults: Faults,
+    /// Projects no token may have.
+    pub(crate) denied: BTreeSet<u64>,
+    limiter: Limiter,
+    index: RefCell<EventIndex>,
+    nonce: u64,
+}
+
+/// A request on its way.
+pub(crate) struct Ticket {
+    number: usize,
+    slot: Option<Class>,
+    headers: Vec<(&'static str, String)>,
+    fault: Option<FaultKind>,
+    decided: Result<Target, Box<Reply>>,
+    /// How long the answer takes.
+    pub(crate) delay: Duration,
+}
+
+impl State {
+    /// A server with this data and these habits.
+    pub(crate) fn new(org: Organization, settings: Settings) -> Self {
+        Self {
+            clock: Clock::new(settings.now, settings.frozen),
+            org,
+            settings,
+            tokens: Tokens::new(),
+            log: Log::default(),
+            faults: Faults::default(),
+            denied: BTreeSet::new(),
+            limiter: Limiter::default(),
+            index: RefCell::default(),
+            nonce: 0,
+        }
+    }
+
+    /// Changes the data.
+    pub(crate) fn edit<R>(&mut self, change: impl FnOnce(&mut Organization) -> R) -> R {
+        self.index.borrow_mut().clear();
+        change(&mut self.org)
+    }
+
+    /// What a complete sync should hold now.
+    pub(crate) fn truth(&self) -> Truth {
+        self.org.truth_within(&crate::organization::Scope {
+            since: self.clock.now().timestamp() - self.settings.retention_days * 86_400,
+            all_categories: self.settings.dialect != Dialect::Sentry9,
+            denied: &self.denied,
+        })
+    }
+
+    /// Takes a request in: logs it, and decides what can be decided without its endpoint.
+    pub(crate) fn begin(&mut self, call: &Call, connection: u64) -> Ticket {
+        let authorized = self.tokens.check(call.header("authorization")).is_ok();
+        let number = self.log.begin(Request {
+            start: self.clock.elapsed(),
+            end: None,
+            method: call.method.clone(),
+            path: call.path.clone(),
+            query: call.query.clone(),
+            host: call.header("host").unwrap_or_default().to_owned(),
+            authorized,
+            status: 0,
+            rows: 0,
+            bytes: 0,
+            in_flight: 0,
+            connection,
+            limited: false,
+            faulted: false,
+        });
+        let mut ticket = Ticket {
+            number,
+            slot: None,
+            headers: Vec::new(),
+            fault: None,
+            decided: self.decide(call),
+            delay: self.settings.latency,
+        };
+        self.limit(&mut ticket, authorized);
+        self.strike(&mut ticket, call);
+        ticket
+    }
+
+    /// Counts a request in its budget, and refuses it when that is used up.
+    fn limit(&mut self, ticket: &mut Ticket, authorized: bool) {
+        let class = ticket.decided.as_ref().map_or(Class::Default, Target::class);
+        if self.settings.limits && authorized {
+            let budget = self.settings.budgets.of(class);
+            let Verdict { headers, refusal } = self.limiter.admit(class, budget, self.clock.now().timestamp());
+            ticket.headers = headers;
+            if let Some(text) = refusal {
+                ticket.decided = Err(self.too_many(&text));
+                return self.log.note(ticket.number, |entry| entry.limited = true);
+            }
+            ticket.slot = Some(class);
+        }
+    }
+
+    /// A refusal by the limits; it does not say that it is JSON.
+    fn too_many(&self, text: &str) -> Box<Reply> {
+        let bare = serde_json::json!(text);
+        let body = if self.settings.bare_429 { bare } else { serde_json::json!({ "detail": text }) };
+        Reply::new(429, "text/html; charset=utf-8", body.to_string()).into()
+    }
+
+    /// Lets the faults see a request that no limit refused.
+    fn strike(&mut self, ticket: &mut Ticket, call: &Call) {
+        if matches!(&ticket.decided, Err(reply) if reply.status == 429) {
+            return;
+        }
+        let target = format!("{}?{}", call.path, call.raw_query);
+        ticket.fault = self.faults.strike(&target);
+        if let Some(FaultKind::Delay(delay)) = ticket.fault {
+            ticket.delay += delay;
+        }
+        let faulted = ticket.fault.is_some();
+        self.log.note(ticket.number, |entry| entry.faulted = faulted);
+    }
+
+    /// Method, route, token, organization, scope.
+    fn decide(&self, call: &Call) -> Result<Target, Box<Reply>> {
+        if call.method != "GET" {
+            let text = format!("Method \"{}\" not allowed.", call.method);
+            return Err(Reply::detail(405, &text).into());
+        }
+        let (segments, slash) = call.segments();
+        if !slash {
+            return Err(self.no_slash(call).into());
+        }
+        let route = Route::of(&segments, self.settings.dialect).ok_or_else(Reply::nothing)?;
+        let scopes = self.tokens.check(call.header("authorization"))?;
+        let id = self.org.id.to_string();
+        let by_id = self.settings.dialect != Dialect::Sentry9;
+        let known = |name: &String| *name == self.org.slug || (by_id && *name == id);
+        if !route.organization.as_ref().is_none_or(known) {
+            let empty = self.settings.empty_org_404;
+            return Err(if empty { Reply::nothing() } else { Reply::missing() }.into());
+        }
+        if !opens(scopes, route.target.group()) {
+            return Err(Reply::forbidden().into());
+        }
+        Ok(route.target)
+    }
+
+    /// A path without its last slash.
+    fn no_slash(&self, call: &Call) -> Reply {
+        let hint = format!("Route not found, did you forget a trailing slash? try: {}/", call.path);
+        if self.settings.dialect == Dialect::Sentry9 {
+            Reply::nothing()
+        } else if call.header("content-type") == Some("application/json") {
+            Reply::new(404, "application/json", serde_json::json!({ "info": hint }).to_string())
+        } else {
+            Reply::new(404, "text/plain", hint)
+        }
+    }
+
+    /// Makes the answer, with everything that goes wrong with it.
+    pub(crate) fn complete(&mut self, ticket: &Ticket, call: &Call) -> (Reply, Manner) {
+        self.nonce += 1;
+        let mut reply = match &ticket.decided {
+            Ok(target) => api::answer(&self.view(call), target),
+            Err(reply) => reply.as_ref().clone(),
+        };
+        for (name, value) in &ticket.headers {
+            reply = reply.with(name, value.as_str());
+        }
+        let mut origin = format!("http://{}", call.header("host").unwrap_or("localhost"));
+        let mut wire = None;
+        if let Some(fault) = &ticket.fault {
+            wire = spoil::apply(fault, &mut reply, &mut origin, call);
+        }
+        let old = self.settings.dialect == Dialect::Sentry9;
+        if let Some(link) = &reply.link {
+            let value = link.header(&origin, call);
+            reply = reply.with("Link", value);
+        }
+        if !old {
+            reply = reply.with("Date", time::http_date(self.clock.now()));
+            if call.path.starts_with("/api/0/issues/") {
+                reply = deprecated(reply);
+            }
+        }
+        let gzip = self.settings.gzip && call.accepts_gzip();
+        (reply, Manner { gzip, close: old || call.wants_close(), spoil: wire })
+    }
+
+    fn view<'a>(&'a self, call: &'a Call) -> View<'a> {
+        View {
+            org: &self.org,
+            settings: &self.settings,
+            call,
+            now: self.clock.now().timestamp(),
+            nonce: self.nonce,
+            denied: &self.denied,
+            index: &self.index,
+        }
+    }
+
+    /// Writes down what became of a request, and gives its place back.
+    pub(crate) fn end(&mut self, ticket: &Ticket, reply: &Reply, body: usize) {
+        if let Some(class) = ticket.slot {
+            self.limiter.release(class);
+        }
+        self.log.note(ticket.number, |entry| {
+            let answered = !matches!(ticket.fault, Some(FaultKind::ResetBeforeHeaders));
+            entry.status = if answered { reply.status } else { 0 };
+            entry.rows = if answered { reply.rows } else { 0 };
+            entry.bytes = body;
+        });
+        self.log.end(ticket.number, self.clock.elapsed());
+    }
+}
+
+/// The old issue paths announce their end.
+fn deprecated(reply: Reply) -> Reply {
+    reply
+        .with("X-Sentry-Deprecation-Date", "2026-05-01T00:00:00+00:00")
+        .with("X-Sentry-Replacement-Endpoint", "/api/0/organizations/{organization_id_or_slug}/issues/{issue_id}/")
+}

@@ -1,0 +1,152 @@
+//! A full sync brings everything, from each kind of server, whatever the price list.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sentry_simulator::{Organization, Settings, Shape, Simulator, Truth};
+use serde_json::json;
+
+use crate::support::{Run, Tap};
+
+/// Everything that the truth names is there, once, in the right issue and project.
+pub fn assert_complete(run: &Run, truth: &Truth) {
+    assert_eq!(run.keys("projects", "id"), truth.projects);
+    assert_eq!(run.keys("project_detail", "id"), truth.projects);
+    assert_eq!(run.keys("teams", "id"), truth.teams);
+    assert_eq!(run.keys("users", "id"), truth.users);
+    assert_issues_and_events(run, truth);
+    let versions: BTreeSet<String> = truth.releases.keys().cloned().collect();
+    assert_eq!(run.keys("releases", "version"), versions);
+    assert_eq!(run.keys("release", "version"), versions);
+    for release in run.records("release") {
+        let expected = &truth.releases[release["version"].as_str().expect("a version")];
+        let ids = |field: &str| -> BTreeSet<&str> {
+            release[field].as_array().expect("a list").iter().map(|item| item["id"].as_str().expect("an id")).collect()
+        };
+        assert_eq!(ids("commits"), expected.commits.iter().map(String::as_str).collect());
+        assert_eq!(ids("deploys"), expected.deploys.iter().map(String::as_str).collect());
+        assert!(release["id"].is_string());
+    }
+}
+
+/// Issues and events alone.
+pub fn assert_issues_and_events(run: &Run, truth: &Truth) {
+    let issues: BTreeSet<String> = truth.issues.keys().cloned().collect();
+    assert_eq!(run.keys("issues", "id"), issues);
+    for issue in run.records("issues") {
+        let expected = &truth.issues[issue["id"].as_str().expect("an id")];
+        assert_eq!(issue["project"]["id"], json!(expected.project));
+        assert_eq!(issue["count"], json!(expected.count.to_string()), "the count of the issue's whole life");
+    }
+    let by_issue = run.events_by_issue();
+    for (issue, events) in &truth.events {
+        let expected: BTreeSet<String> = events.iter().map(|event| event.id.clone()).collect();
+        assert_eq!(by_issue.get(issue), Some(&expected), "issue {issue}");
+    }
+    assert_eq!(by_issue.len(), truth.events.len());
+    for event in run.records("events") {
+        let issue = &truth.issues[event["issue_id"].as_str().expect("an issue")];
+        assert_eq!(event["project_id"], json!(issue.project));
+        assert!(event["issue_title"].is_string() && event["project_slug"].is_string());
+    }
+}
+
+fn organization() -> Organization {
+    Organization::generate(&Shape {
+        projects: 4,
+        issues_per_project: 12,
+        events_per_issue: 9,
+        issue_sizes: vec![vec![250, 1, 101], vec![]],
+        performance_issues_per_project: 1,
+        ..Shape::default()
+    })
+}
+
+#[test]
+fn every_stream_is_complete_from_sentry_io() {
+    let simulator = Simulator::start(organization(), Settings::saas());
+    let run = Tap::new(&simulator).sync();
+    assert_complete(&run, &simulator.truth());
+}
+
+#[test]
+fn every_stream_is_complete_from_a_self_hosted_server() {
+    let simulator = Simulator::start(organization(), Settings::self_hosted());
+    let run = Tap::new(&simulator).sync();
+    assert_complete(&run, &simulator.truth());
+}
+
+#[test]
+fn every_stream_is_complete_from_sentry_9() {
+    let simulator = Simulator::start(organization(), Settings { member_of_all: true, ..Settings::sentry9() });
+    let run = Tap::new(&simulator).sync();
+    assert_complete(&run, &simulator.truth());
+    assert!(run.records("release").iter().all(|release| release["id"] == release["version"]));
+}
+
+#[test]
+fn sentry_ios_limits_lose_nothing_and_are_hardly_ever_hit() {
+    let shape = Shape { projects: 5, issues_per_project: 40, events_per_issue: 20, ..Shape::default() };
+    let settings = Settings { latency: Duration::from_millis(50), ..Settings::saas() };
+    let simulator = Simulator::start(Organization::generate(&shape), settings);
+    let run = Tap::new(&simulator).set("rate_limit", json!(40)).sync();
+    assert_complete(&run, &simulator.truth());
+    let requests = simulator.requests();
+    let limited = requests.iter().filter(|request| request.limited).count();
+    assert!(limited * 100 <= requests.len(), "{limited} of {} requests were refused", requests.len());
+}
+
+#[test]
+fn whole_events_come_by_issue_in_pages_of_ten() {
+    let shape = Shape { projects: 2, issues_per_project: 3, events_per_issue: 25, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::saas());
+    let run = Tap::new(&simulator).only(&["issues", "events"]).set("fetch_event_details", json!(true)).sync();
+    assert_issues_and_events(&run, &simulator.truth());
+    assert!(run.records("events").iter().all(|event| event["entries"].is_array()));
+    let details = simulator
+        .requests()
+        .iter()
+        .filter(|request| request.path.contains("/events/") && !request.path.ends_with("/events/"))
+        .count();
+    assert_eq!(details, 0, "whole bodies come from lists");
+}
+
+#[test]
+fn events_of_one_second_are_not_lost_between_pages() {
+    let shape = Shape { projects: 1, issue_sizes: vec![vec![260]], ties: 150, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::saas());
+    // Whole bodies are listed by issue, where rows of one second come in no fixed order.
+    let run = Tap::new(&simulator).only(&["issues", "events"]).set("fetch_event_details", json!(true)).sync();
+    assert_issues_and_events(&run, &simulator.truth());
+}
+
+#[test]
+fn issue_details_are_merged_in_when_asked_for() {
+    let shape = Shape { projects: 1, issues_per_project: 6, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let run = Tap::new(&simulator).only(&["issues"]).set("fetch_issue_details", json!(true)).sync();
+    let truth = simulator.truth();
+    assert_eq!(run.keys("issues", "id"), truth.issues.keys().cloned().collect());
+    for issue in run.records("issues") {
+        assert!(issue["activity"].is_array() && issue["lifetime"].is_object(), "{issue}");
+        assert_eq!(issue["count"], json!(truth.issues[issue["id"].as_str().expect("an id")].count.to_string()));
+    }
+}
+
+#[test]
+fn unknown_fields_are_dropped_with_a_word_or_kept_on_demand() {
+    let settings = Settings { extra_field: true, ..Settings::self_hosted() };
+    let simulator = Simulator::start(Organization::generate(&Shape::default()), settings);
+    let dropped = Tap::new(&simulator).sync();
+    assert!(
+        dropped
+            .records("events")
+            .iter()
+            .chain(&dropped.records("issues"))
+            .all(|record| record.get("newThisMonth").is_none())
+    );
+    assert!(dropped.stderr.contains("events: the field \"newThisMonth\" is not in the schema"), "{}", dropped.stderr);
+    assert_eq!(dropped.stderr.matches("events: the field \"newThisMonth\"").count(), 1, "named once per run");
+    let kept = Tap::new(&simulator).set("unknown_fields", json!("keep")).sync();
+    assert!(kept.records("events").iter().all(|event| event["newThisMonth"] == json!({"a": 1})));
+}
