@@ -134,3 +134,28 @@ fn a_detail_field_costs_a_request_per_event_and_says_so() {
         .count();
     assert_eq!(details, 6);
 }
+
+#[test]
+fn a_wildcard_does_not_cost_a_request_per_event_unless_details_are_wanted() {
+    let shape = Shape { projects: 1, issues_per_project: 2, events_per_issue: 3, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let mut catalog = discovered();
+    for entry in catalog["streams"].as_array_mut().expect("streams") {
+        let wanted = entry["stream"] == "events";
+        for item in entry["metadata"].as_array_mut().expect("metadata") {
+            item["metadata"]["selected"] = json!(wanted); // as Meltano writes events.*
+        }
+    }
+    let details = || {
+        let requests = simulator.requests();
+        requests
+            .iter()
+            .filter(|request| request.path.contains("/events/") && !request.path.ends_with("/events/"))
+            .count()
+    };
+    let run = Tap::new(&simulator).catalog(catalog.clone()).sync();
+    assert_eq!((run.records("events").len(), details()), (7, 0));
+    assert!(run.stderr.contains("stay empty without fetch_event_details"), "{}", run.stderr);
+    Tap::new(&simulator).catalog(catalog).set("fetch_event_details", json!(true)).sync();
+    assert_eq!(details(), 7);
+}

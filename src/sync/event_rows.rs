@@ -135,11 +135,11 @@ impl<'a> EventRecords<'a> {
 
 /// A selected field that only the detail of an event has.
 ///
-/// A catalog that selects every field of the stream, as Meltano's `events.*` makes it, does not ask for these in
-/// particular: there, `fetch_event_details` decides whether they are worth a request per event.
+/// A catalog that selects all of them, as Meltano's `events.*` makes it, does not ask for any in particular: there,
+/// `fetch_event_details` decides whether they are worth a request per event.
 fn wanted_detail(sync: &Sync, output: &StreamOutput) -> Option<&'static str> {
-    let field = EVENT_DETAIL_ONLY.iter().copied().find(|field| output.selects(field))?;
-    (sync.config.fetch_event_details || !output.selects_everything).then_some(field)
+    let wildcard = EVENT_DETAIL_ONLY.iter().all(|field| output.selects(field)) && !sync.config.fetch_event_details;
+    EVENT_DETAIL_ONLY.iter().copied().find(|field| output.selects(field) && !wildcard)
 }
 
 /// Says what a selected detail-only field costs, or that it stays empty.
@@ -149,7 +149,7 @@ pub fn warn_of_details(sync: &Sync, output: &StreamOutput) {
     } else if EVENT_DETAIL_ONLY.iter().any(|field| output.selects(field)) {
         let fields = EVENT_DETAIL_ONLY.join(", ");
         warn!(
-            "the catalog selects every field of events; those that cost one request per event stay empty without fetch_event_details: {fields}"
+            "the catalog selects {fields}, which cost one request per event; all together they stay empty without fetch_event_details"
         );
     }
 }

@@ -44,8 +44,6 @@ pub struct StreamOutput {
     pub stream: &'static Stream,
     /// Whether the catalog asks for the whole table although the stream is incremental.
     pub full_table: bool,
-    /// Whether the catalog selects every single property, as wildcards do.
-    pub selects_everything: bool,
     projection: Projection,
     schema: Mutex<Option<Vec<u8>>>,
     tally: Mutex<Tally>,
@@ -168,17 +166,9 @@ impl StreamOutput {
         let entry = completed(entry, &ours);
         let declared: Vec<String> = properties(&entry.schema).map(|(name, _)| name.clone()).collect();
         let (schema, kept) = select_properties(&entry.schema, &entry, &stream.automatic());
-        let selects_everything = declared.iter().all(|name| kept.contains_key(name));
         let projection = Projection::new(&schema, declared, kept, stream.key_properties, keep_unknown);
         let line = message::schema_line(stream.tap_stream_id, &schema, stream.key_properties, stream.replication_key());
-        Ok(Some(Self {
-            stream,
-            full_table,
-            selects_everything,
-            projection,
-            schema: Mutex::new(Some(line)),
-            tally: Mutex::default(),
-        }))
+        Ok(Some(Self { stream, full_table, projection, schema: Mutex::new(Some(line)), tally: Mutex::default() }))
     }
 
     /// Whether records carry this field.
