@@ -35,3 +35,42 @@ pub fn format_query_time(time: Time) -> String {
 pub fn whole_second(time: Time) -> Time {
     DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time)
 }
+
+/// Moments in serialized form, as [`format_time`] writes them.
+pub mod seconds {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use super::{Time, format_time, parse_time};
+
+    /// Writes.
+    pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_time(*time))
+    }
+
+    /// Reads.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_time(&text).ok_or_else(|| Error::custom("not a time"))
+    }
+
+    /// The same for what may be absent.
+    pub mod option {
+        use serde::{Deserialize, Deserializer, Serializer};
+
+        use super::super::{Time, format_time, parse_time};
+
+        /// Writes.
+        pub fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+            match time {
+                Some(time) => serializer.serialize_str(&format_time(*time)),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads; what is no time counts as absent.
+        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+            let text = Option::<String>::deserialize(deserializer)?;
+            Ok(text.as_deref().and_then(parse_time))
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod docs;
 mod errors;
 mod events;
 mod incremental;
+mod kill;
 mod laws;
 mod limits;
 mod old_servers;

@@ -61,6 +61,13 @@ pub struct Sampling {
     pub shaped: bool,
 }
 
+impl Sampling {
+    /// Whether anything may be left out.
+    pub fn is_on(&self) -> bool {
+        self.fraction.is_some_and(|fraction| fraction < 1.0) || self.max_per_project.is_some()
+    }
+}
+
 impl Config {
     /// Reads and checks a configuration file.
     pub fn load(path: &Path) -> Result<Self> {

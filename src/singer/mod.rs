@@ -4,6 +4,7 @@
 
 pub mod catalog;
 pub mod message;
+pub mod progress;
 pub mod projection;
 pub mod record;
 pub mod selection;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::singer::progress::{Progress, Unfinished};
 use crate::time::{Time, format_time, parse_time_or_date};
 
 /// The whole state of the tap, all streams of it.
@@ -17,6 +18,8 @@ pub struct State {
     pub bookmarks: BTreeMap<String, Bookmark>,
     /// The stream that was being read when the state was written.
     pub currently_syncing: Option<String>,
+    /// The run that has not come to its end.
+    pub run: Option<Unfinished>,
 }
 
 /// How far one stream has been read.
@@ -31,15 +34,6 @@ pub struct Bookmark {
     pub projects: Option<BTreeMap<String, Option<Time>>>,
     /// The window being read, if one is half read.
     pub progress: Option<Progress>,
-}
-
-/// A window that is half read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Progress {
-    /// The window's fixed end.
-    pub end: Time,
-    /// Projects that are done up to `end`.
-    pub done: Vec<String>,
 }
 
 impl State {
@@ -62,6 +56,7 @@ impl State {
         }
         let mut state = Self {
             currently_syncing: value.get("currently_syncing").and_then(Value::as_str).map(str::to_owned),
+            run: value.get("progress_markers").and_then(|run| serde_json::from_value(run.clone()).ok()),
             ..Self::default()
         };
         if let Some(bookmarks) = value.get("bookmarks").and_then(Value::as_object) {
@@ -79,12 +74,24 @@ impl State {
         if let Some(stream) = &self.currently_syncing {
             value["currently_syncing"] = json!(stream);
         }
+        if let Some(run) = &self.run {
+            value["progress_markers"] = json!(run);
+        }
         value
     }
 
     /// The bookmark of a stream, made empty when there is none.
     pub fn bookmark_mut(&mut self, stream: &str) -> &mut Bookmark {
         self.bookmarks.entry(stream.to_owned()).or_default()
+    }
+
+    /// The progress of a stream's half-read window up to `end`; begun anew if it is another window's.
+    pub fn progress_mut(&mut self, stream: &str, end: Time) -> &mut Progress {
+        let progress = self.bookmark_mut(stream).progress.get_or_insert_default();
+        if progress.end != end {
+            *progress = Progress { end, ..Progress::default() };
+        }
+        progress
     }
 
     /// A copy of a stream's bookmark, empty when there is none.
@@ -104,7 +111,7 @@ impl Bookmark {
             start: read_time(object.get("start")),
             refreshed: read_time(object.get("refreshed")),
             projects: object.get("projects").and_then(Value::as_object).map(read_projects),
-            progress: object.get("progress_markers").and_then(Progress::from_value),
+            progress: object.get("progress_markers").and_then(|value| serde_json::from_value(value.clone()).ok()),
         };
         (bookmark != Self::default()).then_some(bookmark)
     }
@@ -126,21 +133,9 @@ impl Bookmark {
             value.insert("projects".to_owned(), Value::Object(projects));
         }
         if let Some(progress) = &self.progress {
-            value.insert("progress_markers".to_owned(), progress.to_value());
+            value.insert("progress_markers".to_owned(), json!(progress));
         }
         Value::Object(value)
-    }
-}
-
-impl Progress {
-    fn from_value(value: &Value) -> Option<Self> {
-        let done = value.get("done").and_then(Value::as_array);
-        let done = done.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
-        Some(Self { end: read_time(value.get("end"))?, done: done.collect() })
-    }
-
-    fn to_value(&self) -> Value {
-        json!({"end": format_time(self.end), "done": self.done})
     }
 }
 
@@ -177,8 +172,14 @@ mod tests {
             "events": {
                 "start": "2026-11-22T08:00:00Z", "refreshed": "2026-11-21T00:00:00Z",
                 "projects": {"1": {}, "2": {"start": "2026-11-20T00:00:00Z"}},
-                "progress_markers": {"end": "2026-11-23T00:00:00Z", "done": ["1"]},
-            }}, "currently_syncing": "events"});
+                "progress_markers": {
+                    "end": "2026-11-23T00:00:00Z", "done": ["1"],
+                    "projects": {"2": {
+                        "until": "2026-11-22T12:00:00Z", "taken": 200, "listed": true, "issue": "70",
+                        "ahead": {"71": {}, "99": {"until": "2026-11-22T13:00:00Z"}},
+                    }},
+                },
+            }}, "currently_syncing": "events", "progress_markers": {"began": "2026-11-23T00:00:00Z", "done": ["teams"]}});
         let state = State::parse(&value.to_string()).expect("a state");
         assert_eq!(state.to_value(), value);
         let wrapped = json!({"singer_state": value});

@@ -62,6 +62,8 @@ pub struct EventList<'a> {
     /// A second that lies on both sides of a page boundary and is read again on its own.
     heal: Option<(Time, Pages<'a>)>,
     done: bool,
+    /// Rows have come newest first so far.
+    in_order: bool,
 }
 
 /// A page of which some rows are wanted.
@@ -69,8 +71,8 @@ pub struct EventList<'a> {
 pub struct EventPage {
     page: Page,
     wanted: Vec<bool>,
-    /// Rows on the page, wanted or not.
-    pub rows_read: usize,
+    /// When this page is written, everything newer than this second is done; absent where the order does not tell.
+    pub until: Option<Time>,
 }
 
 impl EventPage {
@@ -133,6 +135,7 @@ impl<'a> EventList<'a> {
             last_second: None,
             heal: None,
             done: false,
+            in_order: !form.sample,
         }
     }
 
@@ -168,11 +171,12 @@ impl<'a> EventList<'a> {
         });
         let wanted: Vec<bool> = wanted.collect();
         self.done |= self.ignores_window && !rows.is_empty() && times().all(|time| time < self.window.start);
+        self.in_order &= self.last_second.into_iter().chain(times()).is_sorted_by(|a, b| a >= b);
         let (first, last) = (times().next(), times().last());
         self.watch_boundary(first, last);
-        let rows_read = rows.len();
+        let until = self.last_second.filter(|_| self.in_order);
         drop(rows);
-        EventPage { page, wanted, rows_read }
+        EventPage { page, wanted, until }
     }
 
     /// Where a second lies on both sides of a page boundary, has it read again on its own.
@@ -199,7 +203,7 @@ impl<'a> EventList<'a> {
                 of_second && row.and_then(|row| Some(self.recent.is_new(&row.text("eventID")?))).unwrap_or(false),
             );
         }
-        EventPage { rows_read: page.len(), page, wanted }
+        EventPage { page, wanted, until: None }
     }
 }
 

@@ -53,7 +53,7 @@ pub struct EventRecords<'a> {
 
 impl<'a> EventRecords<'a> {
     /// For the events of `project`, whose changed issues are `issues`.
-    pub fn new(sync: &'a Sync, output: &'a StreamOutput, project: &'a Project, issues: &'a [ChangedIssue]) -> Self {
+    pub fn new(sync: &'a Sync, output: &'a StreamOutput, project: &'a Project, issues: &[&'a ChangedIssue]) -> Self {
         let titles = issues.iter().map(|issue| (issue.id.as_ref(), issue.title.as_ref())).collect();
         Self {
             sync,

@@ -49,17 +49,17 @@ pub struct IssueRow<'a> {
 }
 
 impl<'a> IssueRow<'a> {
-    /// Reads a row; `counted` says that its `count` means the window that events are read for.
-    pub fn read(row: &'a Row<'a>, counted: bool) -> Self {
+    /// Reads a row; `None` if it says neither which issue it is nor of which project. `counted` says that its `count` means the window that events are read for.
+    pub fn read(row: &'a Row<'a>, counted: bool) -> Option<Self> {
         let project = row.object("project").and_then(|project| project.text("id").map(Cow::into_owned));
-        Self {
+        Some(Self {
             row,
-            id: row.text("id").unwrap_or_default(),
-            project: Cow::Owned(project.unwrap_or_default()),
+            id: row.text("id")?,
+            project: Cow::Owned(project?),
             last_seen: Window::second_of(row.text("lastSeen").as_deref()),
             lifetime: row.object("lifetime"),
             events: row.integer("count").filter(|_| counted),
-        }
+        })
     }
 
     /// What the planner of events needs.
@@ -102,7 +102,6 @@ pub async fn write_issues(sync: &Sync, issues: &[&IssueRow<'_>]) -> Result<(), W
         }
     }
     batch.send(&sync.output).await?;
-    sync.output.advance_quietly(|_| ()).await?;
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It writes issue records and, as the change detector for events, notes every issue that has events in the window.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashSet};
 
 use tracing::{debug, info, warn};
 
@@ -10,9 +11,11 @@ use crate::sentry::endpoint::{Class, Endpoint, PageSize};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
+use crate::singer::progress::Mark;
 use crate::singer::record::Row;
+use crate::singer::state::State;
+use crate::sync::issue_list::{Found, Group, List, Written};
 use crate::sync::issue_rows::{IssueRow, write_issues};
-use crate::sync::plan::ChangedIssue;
 use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
 use crate::sync::{Project, Sync};
@@ -44,24 +47,6 @@ const MAX_PROJECT_IDS: usize = 100;
 /// Times that the newest part of a window is looked at again before the walk is taken for complete.
 const MAX_RECHECKS: usize = 5;
 
-/// Projects whose issues are read from the same moment.
-#[derive(Debug, Default)]
-pub struct Group {
-    /// Projects whose issues are written.
-    pub emit: BTreeSet<String>,
-    /// Projects whose events will be read.
-    pub detect: BTreeSet<String>,
-}
-
-/// What the walks of a pass came to.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// Issues with events in the window, by project id.
-    pub changed: HashMap<String, Vec<ChangedIssue>>,
-    /// Projects whose issues could not be listed.
-    pub failed: BTreeMap<String, ApiError>,
-}
-
 /// How this server lists issues; learned from its answers, not from its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -82,21 +67,14 @@ pub struct IssueWalk<'a> {
     /// An answer has confirmed the mode.
     sure: bool,
     warned: HashSet<String>,
-}
-
-/// One list being read.
-struct List<'a> {
-    window: Window,
-    group: &'a Group,
-    /// Issues seen in this window, so that none is written twice.
-    seen: HashSet<Box<str>>,
-    found: &'a mut Found,
+    /// Where an interrupted run was; taken away once the walk has come past it.
+    resume: Option<Mark>,
 }
 
 impl<'a> IssueWalk<'a> {
     /// Nothing is known of the server yet: begins with what today's servers do.
     pub fn new(sync: &'a Sync, projects: &'a [Project]) -> Self {
-        Self { sync, projects, mode: Mode::OrganizationWide, sure: false, warned: HashSet::new() }
+        Self { sync, projects, mode: Mode::OrganizationWide, sure: false, warned: HashSet::new(), resume: None }
     }
 
     /// Whether the server's event lists can be expected to honour windows.
@@ -104,14 +82,19 @@ impl<'a> IssueWalk<'a> {
         self.mode != Mode::ProjectLists
     }
 
+    /// The next groups' records were written down to this place by an interrupted run.
+    pub fn resume(&mut self, mark: Option<Mark>) {
+        self.resume = mark;
+    }
+
     /// Walks one group's window.
-    pub async fn group(&mut self, group: &Group, start: Time, end: Time, found: &mut Found) -> Result<(), WalkError> {
+    pub async fn group(&mut self, group: &Group, asked: Window, found: &mut Found) -> Result<(), WalkError> {
         loop {
-            let window = self.clamped(Window { start, end });
+            let window = self.clamped(asked);
             if window.is_empty() {
                 return Ok(());
             }
-            let mut list = List { window, group, seen: HashSet::new(), found };
+            let mut list = List { window, asked, group, seen: HashSet::new(), found };
             let result = match self.mode {
                 Mode::OrganizationWide => self.organization_wide(&mut list).await,
                 Mode::OneProjectAtATime | Mode::ProjectLists => self.each_project(&mut list).await,
@@ -164,7 +147,7 @@ impl<'a> IssueWalk<'a> {
             for id in &ids {
                 request = request.with("project", id.clone());
             }
-            match self.read(request, list).await {
+            match self.read(query, request, list).await {
                 Err(WalkError::Api(error)) if query == FEEDBACK && error.kind == ErrorKind::BadRequest => {
                     debug!("{error}; this server has no feedback issues");
                 }
@@ -198,24 +181,25 @@ impl<'a> IssueWalk<'a> {
         if self.mode == Mode::ProjectLists {
             let mut values = self.sync.values();
             values.push(("project", project.slug.clone()));
-            return self.read(Request::new(&PROJECT_ISSUES, values), list).await;
+            return self.read(&project.id, Request::new(&PROJECT_ISSUES, values), list).await;
         }
         let request = Request::new(&ORGANIZATION_ISSUES, self.sync.values()).with("query", "");
         let mut request = request.with("project", project.id.clone());
         if !self.sure {
             request.max_retries = Some(1);
         }
-        self.read(request, list).await
+        self.read(&project.id, request, list).await
     }
 
     /// Reads one list, then its newest part again as long as that brings something new.
     ///
     /// An issue that gets a late event while the list is being read moves above the cursor and would be missed, and with
     /// it its older events for good. Where it went is the newest part, as far back as events are expected to be late.
-    async fn read(&mut self, request: Request, list: &mut List<'_>) -> Result<(), WalkError> {
+    async fn read(&mut self, name: &str, request: Request, list: &mut List<'_>) -> Result<(), WalkError> {
+        let written = self.written(name, list.asked.start);
         let window = list.window;
         let began = self.sync.client.server_now();
-        let (mut pages, _) = self.read_from(&request, window.start, true, list).await?;
+        let (mut pages, _) = self.read_from(&request, window.start, Some((name, written)), list).await?;
         let lookback = chrono::TimeDelta::from_std(self.sync.config.lookback).unwrap_or_default();
         let recheck = window.start.max(began - lookback.max(chrono::TimeDelta::minutes(1)));
         for _ in 0..MAX_RECHECKS {
@@ -223,7 +207,7 @@ impl<'a> IssueWalk<'a> {
                 break;
             }
             let new;
-            (pages, new) = self.read_from(&request, recheck, false, list).await?;
+            (pages, new) = self.read_from(&request, recheck, None, list).await?;
             if new == 0 {
                 break;
             }
@@ -232,12 +216,30 @@ impl<'a> IssueWalk<'a> {
         Ok(())
     }
 
-    /// Reads from `start` on; returns the number of pages and of issues not seen before.
+    /// What an interrupted run has written of a list.
+    fn written(&mut self, name: &str, start: Time) -> Written {
+        let Some(mark) = &self.resume else { return Written::Nothing };
+        match mark.start.map(|marked| start.cmp(&marked)) {
+            Some(Ordering::Less) => Written::Everything,
+            Some(Ordering::Equal) if mark.list.as_deref() != Some(name) => Written::Everything,
+            Some(Ordering::Equal) => {
+                let until = mark.until;
+                self.resume = None;
+                until.map_or(Written::Nothing, Written::NewerThan)
+            }
+            Some(Ordering::Greater) | None => {
+                self.resume = None;
+                Written::Nothing
+            }
+        }
+    }
+
+    /// Reads from `start` on; `first` is the list's name and what of it is written, absent when it is read again. Returns the number of pages and of issues not seen before.
     async fn read_from(
         &mut self,
         request: &Request,
         start: Time,
-        counted: bool,
+        first: Option<(&str, Written)>,
         list: &mut List<'_>,
     ) -> Result<(usize, usize), WalkError> {
         let mut request = request.clone();
@@ -248,19 +250,28 @@ impl<'a> IssueWalk<'a> {
         }
         let mut pages = Pages::new(&self.sync.client, request);
         let (mut count, mut new) = (0, 0);
+        let mut newest_left: Option<Time> = None;
+        let mut in_order = true;
         while let Some(page) = pages.next().await? {
             self.sure = true;
             count += 1;
             let rows: Vec<Row<'_>> = page.rows().filter_map(Row::scan).collect();
-            self.count_odd_rows(page.len() - rows.len());
-            let issues: Vec<IssueRow<'_>> =
-                rows.iter().map(|row| IssueRow::read(row, counted && self.knows_windows())).collect();
+            let counted = first.is_some() && self.knows_windows();
+            let issues: Vec<IssueRow<'_>> = rows.iter().filter_map(|row| IssueRow::read(row, counted)).collect();
+            self.count_odd_rows(page.len() - issues.len());
+            let times = || issues.iter().filter_map(|issue| issue.last_seen);
+            in_order &= newest_left.into_iter().chain(times()).is_sorted_by(|a, b| a >= b);
+            newest_left = times().next_back().or(newest_left);
             let older = |issue: &IssueRow<'_>| issue.last_seen.is_some_and(|last_seen| last_seen < start);
             let past = !issues.is_empty() && issues.iter().all(older);
             let fresh: Vec<&IssueRow<'_>> = issues.iter().filter(|issue| !older(issue) && list.note(issue)).collect();
             new += fresh.len();
-            let emit: Vec<&IssueRow<'_>> = fresh.into_iter().filter(|issue| list.emits(issue)).collect();
-            write_issues(self.sync, &emit).await?;
+            let written = first.map_or(Written::Nothing, |(_, written)| written);
+            let emit = fresh.into_iter().filter(|issue| list.emits(issue) && !written.covers(issue.last_seen));
+            write_issues(self.sync, &emit.collect::<Vec<_>>()).await?;
+            if let (Some((name, _)), Some(until), true) = (first, newest_left.filter(|_| in_order), list.writes()) {
+                self.mark(list.asked, name, until, written).await?;
+            }
             if past && !self.knows_windows() {
                 break; // newest first: what follows is older still
             }
@@ -268,28 +279,21 @@ impl<'a> IssueWalk<'a> {
         Ok((count, new))
     }
 
+    /// Remembers how far the list has been written.
+    async fn mark(&self, asked: Window, name: &str, until: Time, written: Written) -> Result<(), WalkError> {
+        if written.covers(Some(until)) {
+            return Ok(()); // the old mark is further on
+        }
+        let mark = Mark { start: Some(asked.start), list: Some(name.to_owned()), until: Some(until), item: None };
+        let change = |state: &mut State| state.progress_mut("issues", asked.end).mark = mark;
+        Ok(self.sync.output.advance_page(change).await?)
+    }
+
     fn count_odd_rows(&self, odd: usize) {
         if odd > 0
             && let Some(output) = self.sync.output.stream("issues").or_else(|| self.sync.output.stream("events"))
         {
-            output.gap(format!("{odd} issue rows that are no objects"));
+            output.gap(format!("{odd} issue rows without id or project"));
         }
-    }
-}
-
-impl List<'_> {
-    /// Notes an issue; `false` if it was seen before.
-    fn note(&mut self, issue: &IssueRow<'_>) -> bool {
-        if !self.seen.insert(issue.id.as_ref().into()) {
-            return false;
-        }
-        if self.group.detect.contains(issue.project.as_ref()) {
-            self.found.changed.entry(issue.project.to_string()).or_default().push(issue.to_changed());
-        }
-        true
-    }
-
-    fn emits(&self, issue: &IssueRow<'_>) -> bool {
-        self.group.emit.contains(issue.project.as_ref())
     }
 }

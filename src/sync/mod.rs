@@ -2,19 +2,23 @@
 //!
 //! Order: projects with their details, teams, users, issues, events, releases with their insides.
 
+pub mod children;
 pub mod event_list;
 pub mod event_rows;
 pub mod events;
+pub mod issue_list;
 pub mod issue_rows;
 pub mod issues;
 pub mod output;
 pub mod passes;
 pub mod plan;
+pub mod sample;
 pub mod summary;
 pub mod walk;
 pub mod window;
 
 use anyhow::{Result, anyhow};
+use chrono::{TimeDelta, Utc};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -23,10 +27,13 @@ use crate::sentry::client::Client;
 use crate::sentry::endpoint::{Endpoint, PathValues};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::request::Request;
+use crate::singer::progress::Unfinished;
 use crate::singer::record::Row;
+use crate::singer::state::State;
 use crate::streams::{self, STREAMS, Source, Stream};
 use crate::sync::output::Output;
 use crate::sync::walk::{WalkError, walk};
+use crate::time::whole_second;
 
 /// A run: what was asked for, and the ways to the server and to the target.
 #[derive(Debug)]
@@ -48,6 +55,9 @@ pub struct Project {
     pub slug: String,
 }
 
+/// How long after its beginning an interrupted run can be continued; later, full tables are read anew.
+const CONTINUED: TimeDelta = TimeDelta::hours(24);
+
 const ORGANIZATION: Endpoint = Endpoint { paths: &["organizations/{organization}/"], ..Endpoint::DETAIL };
 
 impl Sync {
@@ -64,18 +74,39 @@ impl Sync {
 
     /// Reads every selected stream. An error means that the run could not go on; gaps are in the summary.
     pub async fn run(&self) -> Result<()> {
+        self.begin_or_go_on().await;
         let projects = self.projects().await?;
         for stream in STREAMS.iter().filter(|stream| stream.parent.is_none() && stream.tap_stream_id != "projects") {
             let result = match &stream.source {
-                Source::Endpoint(_) if self.wants(stream.tap_stream_id) => walk(self, stream, |_| {}).await,
+                Source::Endpoint(_) if self.wants(stream.tap_stream_id) => walk(self, stream, &mut |_| {}).await,
                 // Events are found by the issue walk: both are read in one go, at the place of the first.
                 Source::Issues if self.wants("issues") || self.wants("events") => passes::run(self, &projects).await,
                 Source::Endpoint(_) | Source::Issues | Source::Events | Source::ParentRow(_) => Ok(()),
             };
             self.settle(stream.tap_stream_id, result)?;
         }
-        self.output.advance(|state| state.currently_syncing = None).await?;
-        Ok(())
+        let ended = |state: &mut State| (state.currently_syncing, state.run) = (None, None);
+        Ok(self.output.advance(ended).await?)
+    }
+
+    /// Notes when the run began. A run that an earlier state shows to have been interrupted lately is continued:
+    /// the full tables that it has read whole are not read again.
+    async fn begin_or_go_on(&self) {
+        let now = whole_second(Utc::now());
+        self.output
+            .change(|state| {
+                if state.run.as_ref().is_some_and(|run| now.signed_duration_since(run.began).abs() < CONTINUED) {
+                    info!("Going on with a run that was interrupted");
+                    return;
+                }
+                state.run = Some(Unfinished { began: now, ..Unfinished::default() });
+                for stream in STREAMS.iter().filter(|stream| stream.replication_key().is_none()) {
+                    if let Some(bookmark) = state.bookmarks.get_mut(stream.tap_stream_id) {
+                        bookmark.progress = None;
+                    }
+                }
+            })
+            .await;
     }
 
     /// Whether the stream or one of its children is selected.
@@ -94,12 +125,15 @@ impl Sync {
         let Some(stream) = streams::find("projects") else {
             return Ok(projects);
         };
-        let keep = |row: &Row<'_>| {
+        let mut keep = |row: &Row<'_>| {
             if let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) {
-                projects.push(Project { id: id.into_owned(), slug: slug.into_owned() });
+                let project = Project { id: id.into_owned(), slug: slug.into_owned() };
+                if !projects.contains(&project) {
+                    projects.push(project);
+                }
             }
         };
-        walk(self, stream, keep).await.map_err(|error| self.fatal(error))?;
+        walk(self, stream, &mut keep).await.map_err(|error| self.fatal(error))?;
         if projects.is_empty() {
             // Some servers answer a wrong slug with an empty list: ask for the organization itself.
             let request = Request::new(&ORGANIZATION, self.values());

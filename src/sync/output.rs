@@ -4,6 +4,7 @@
 //! follow a newer one. Knows streams and messages, not Sentry.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,11 @@ use crate::singer::state::{Bookmark, State};
 use crate::singer::writer::{OutputClosed, Writer};
 use crate::streams::{self, STREAMS, Stream};
 
-/// Between STATE lines that no finished project or stream asks for.
+/// Longest time between STATE lines while records are written.
 const STATE_INTERVAL: Duration = Duration::from_secs(2);
+/// Records weigh at least this many times as much as the STATE lines between them, so that a state of a thousand
+/// projects does not drown them; a small state follows every page.
+const STATE_SHARE: u64 = 4;
 
 /// What one stream came to in a run.
 #[derive(Debug, Default, Clone)]
@@ -55,12 +59,16 @@ pub struct Output {
     writer: Writer,
     state: tokio::sync::Mutex<StateKeeper>,
     streams: BTreeMap<&'static str, StreamOutput>,
+    /// Bytes of records queued since the last STATE.
+    unvouched: AtomicU64,
 }
 
 #[derive(Debug)]
 struct StateKeeper {
     state: State,
     written: Option<Instant>,
+    /// Length of the last STATE line.
+    last_size: u64,
 }
 
 /// Records of one page, on their way into one write.
@@ -86,8 +94,8 @@ impl Output {
         for entry in unknown.filter(|entry| streams::find(entry.id()).is_none() && stream_is_selected(entry, false)) {
             warn!("the catalog selects {:?}, which this tap does not have; run --discover again", entry.id());
         }
-        let state = tokio::sync::Mutex::new(StateKeeper { state, written: None });
-        Ok(Self { writer, state, streams: selected })
+        let state = tokio::sync::Mutex::new(StateKeeper { state, written: None, last_size: 0 });
+        Ok(Self { writer, state, streams: selected, unvouched: AtomicU64::new(0) })
     }
 
     /// A stream's output, if it is selected.
@@ -102,6 +110,7 @@ impl Output {
 
     /// Queues lines.
     pub async fn write(&self, lines: Vec<u8>) -> Result<(), OutputClosed> {
+        self.unvouched.fetch_add(lines.len() as u64, Ordering::Relaxed);
         self.writer.write(lines).await
     }
 
@@ -115,28 +124,43 @@ impl Output {
         Ok(())
     }
 
+    /// Whether this run, or an interrupted one that it continues, has read the whole of a full table.
+    pub async fn has_read(&self, tap_stream_id: &str) -> bool {
+        self.state.lock().await.state.run.as_ref().is_some_and(|run| run.done.contains(tap_stream_id))
+    }
+
     /// A copy of a stream's bookmark.
     pub async fn bookmark(&self, tap_stream_id: &str) -> Bookmark {
         self.state.lock().await.state.bookmark(tap_stream_id)
+    }
+
+    /// Changes the state; the next STATE line says it.
+    pub async fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().await.state);
     }
 
     /// Changes the state and writes it: what it vouches for must have been queued before.
     pub async fn advance(&self, change: impl FnOnce(&mut State)) -> Result<(), OutputClosed> {
         let mut keeper = self.state.lock().await;
         change(&mut keeper.state);
-        keeper.written = Some(Instant::now());
-        self.writer.write(message::state_line(&keeper.state.to_value())).await
+        self.write_state(&mut keeper).await
     }
 
-    /// As `advance`, but writes only if the last STATE is a while ago.
-    pub async fn advance_quietly(&self, change: impl FnOnce(&mut State)) -> Result<(), OutputClosed> {
+    /// As `advance`, for one page: writes unless STATE lines would outweigh the records.
+    pub async fn advance_page(&self, change: impl FnOnce(&mut State)) -> Result<(), OutputClosed> {
         let mut keeper = self.state.lock().await;
         change(&mut keeper.state);
-        if keeper.written.is_some_and(|written| written.elapsed() < STATE_INTERVAL) {
-            return Ok(());
-        }
+        let light = keeper.last_size * STATE_SHARE <= self.unvouched.load(Ordering::Relaxed);
+        let due = keeper.written.is_none_or(|written| written.elapsed() >= STATE_INTERVAL);
+        if light || due { self.write_state(&mut keeper).await } else { Ok(()) }
+    }
+
+    async fn write_state(&self, keeper: &mut StateKeeper) -> Result<(), OutputClosed> {
+        let line = message::state_line(&keeper.state.to_value());
         keeper.written = Some(Instant::now());
-        self.writer.write(message::state_line(&keeper.state.to_value())).await
+        keeper.last_size = line.len() as u64;
+        self.unvouched.store(0, Ordering::Relaxed);
+        self.writer.write(line).await
     }
 
     /// The state as the last line of a run that is stopped from outside; lost if the target takes nothing any more.

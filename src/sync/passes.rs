@@ -9,12 +9,14 @@ use futures_util::stream::StreamExt;
 use tracing::{debug, info};
 
 use crate::sentry::error::ErrorKind;
-use crate::singer::state::{Bookmark, Progress, State};
-use crate::sync::issues::{Found, Group, IssueWalk};
+use crate::singer::progress::Progress;
+use crate::singer::state::{Bookmark, State};
+use crate::sync::issue_list::{Found, Group};
+use crate::sync::issues::IssueWalk;
 use crate::sync::walk::WalkError;
-use crate::sync::window::{bookmark_of, start_for};
+use crate::sync::window::{Window, bookmark_of, start_after, start_for};
 use crate::sync::{Project, Sync, events};
-use crate::time::{Time, whole_second};
+use crate::time::{Time, format_time, whole_second};
 
 /// One window end, and what is to be read up to it.
 struct Pass<'a> {
@@ -38,24 +40,24 @@ pub async fn run(sync: &Sync, projects: &[Project]) -> Result<(), WalkError> {
     }
     let now = whole_second(sync.client.server_now());
     let mut walk = IssueWalk::new(sync, projects);
-    if let Some(progress) = bookmark(sync, "events").await.and_then(|bookmark| bookmark.progress)
-        && progress.end < now
-    {
-        info!("events: going on with the window that ends at {}", progress.end);
-        let pass = Pass {
-            sync,
-            projects,
-            end: progress.end,
-            issues: None,
-            events: bookmark(sync, "events").await,
-            refresh: false,
+    // Windows that an earlier run left half read keep their end; the earliest first, then what came since.
+    loop {
+        let (issues, events) = (bookmark(sync, "issues").await, bookmark(sync, "events").await);
+        let half_read = |bookmark: &Option<Bookmark>| bookmark.as_ref()?.progress.as_ref().map(|progress| progress.end);
+        let end = [half_read(&issues), half_read(&events)].into_iter().flatten().filter(|end| *end < now).min();
+        let Some(end) = end else {
+            let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(sync, issues, now));
+            return Pass { sync, projects, end: now, issues, events, refresh }.run(&mut walk).await;
         };
-        pass.run(&mut walk).await?;
+        info!("Going on with the window that ends at {}", format_time(end));
+        let of_this_window =
+            |bookmark: &Bookmark| bookmark.progress.as_ref().is_none_or(|progress| progress.end == end);
+        let refresh = issues.as_ref().and_then(|issues| issues.progress.as_ref()).is_some_and(|progress| {
+            progress.mark.start == Some(start_after(None, sync.config.start_date, sync.config.lookback))
+        });
+        let (issues, events) = (issues.filter(of_this_window), events.filter(of_this_window));
+        Pass { sync, projects, end, issues, events, refresh }.run(&mut walk).await?;
     }
-    let issues = bookmark(sync, "issues").await;
-    let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(sync, issues, now));
-    let events = bookmark(sync, "events").await;
-    Pass { sync, projects, end: now, issues, events, refresh }.run(&mut walk).await
 }
 
 /// The bookmark of a selected stream; an empty one where the catalog asks for the full table.
@@ -78,6 +80,8 @@ fn refresh_is_due(sync: &Sync, issues: &Bookmark, now: Time) -> bool {
 impl Pass<'_> {
     async fn run(self, walk: &mut IssueWalk<'_>) -> Result<(), WalkError> {
         let groups = self.groups();
+        let issues = self.issues.as_ref().and_then(|issues| issues.progress.as_ref());
+        walk.resume(issues.filter(|progress| progress.end == self.end).map(|progress| progress.mark.clone()));
         let mut found = Found::default();
         for (start, group) in groups {
             debug!(
@@ -85,7 +89,7 @@ impl Pass<'_> {
                 group.emit.len(),
                 group.detect.len()
             );
-            walk.group(&group, start, self.end, &mut found).await?;
+            walk.group(&group, Window { start, end: self.end }, &mut found).await?;
         }
         if let Some(bookmark) = &self.issues {
             self.finish_issues(bookmark, &found).await?;
@@ -123,9 +127,13 @@ impl Pass<'_> {
 
     /// Projects whose events up to `end` were written by an earlier run.
     fn done(&self) -> BTreeSet<String> {
+        self.progress().map(|progress| progress.done.clone()).unwrap_or_default()
+    }
+
+    /// What an interrupted run has done of the events up to `end`.
+    fn progress(&self) -> Option<&Progress> {
         let progress = self.events.as_ref().and_then(|bookmark| bookmark.progress.as_ref());
-        let of_this_window = progress.filter(|progress| progress.end == self.end);
-        of_this_window.into_iter().flat_map(|progress| progress.done.iter().cloned()).collect()
+        progress.filter(|progress| progress.end == self.end)
     }
 
     async fn finish_issues(&self, old: &Bookmark, found: &Found) -> Result<(), WalkError> {
@@ -135,6 +143,7 @@ impl Pass<'_> {
             let bookmark = state.bookmark_mut("issues");
             bookmark.start = Some(end);
             bookmark.projects = Some(projects);
+            bookmark.progress = None;
             if refreshed {
                 bookmark.refreshed = Some(end);
             }
@@ -151,22 +160,26 @@ impl Pass<'_> {
             if let Some(issues) = found.changed.get(&project.id).filter(|_| !done.contains(&project.id)) {
                 let start = start_for(old, &project.id, config.start_date, config.lookback);
                 let continues = bookmark_of(old, &project.id).is_some();
-                work.push(events::Work { project, issues, start, end: self.end, knows_windows, continues });
+                let part = self.progress().and_then(|progress| progress.projects.get(&project.id).cloned());
+                let (issues, part) = (events::in_order(issues), part.unwrap_or_default());
+                work.push(events::Work { project, issues, start, end: self.end, knows_windows, continues, part });
             } else {
                 done.insert(project.id.clone());
             }
         }
         let end = self.end;
-        let progress = |done: &BTreeSet<String>| {
-            let progress = Progress { end, done: done.iter().cloned().collect() };
-            move |state: &mut State| state.bookmark_mut("events").progress = Some(progress)
-        };
+        let quiet = done.clone();
+        self.sync.output.advance_page(|state| state.progress_mut("events", end).done = quiet).await?;
         let mut running = events::run_all(self.sync, work);
         while let Some((project, result)) = running.next().await {
             match result {
                 Ok(()) => {
-                    done.insert(project.id.clone());
-                    self.sync.output.advance(progress(&done)).await?;
+                    let change = |state: &mut State| {
+                        let progress = state.progress_mut("events", end);
+                        progress.projects.remove(&project.id);
+                        progress.done.insert(project.id.clone());
+                    };
+                    self.sync.output.advance(change).await?;
                 }
                 Err(WalkError::Api(error)) if self.sync.goes_on_after(&error) => {
                     self.sync.part_failed("events", project, &error);

@@ -47,6 +47,22 @@ pub enum Way {
     SampleByIssue,
 }
 
+impl Way {
+    /// The name under which the state remembers it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ByProject => "project",
+            Self::ByIssue => "issue",
+            Self::SampleByIssue => "sample",
+        }
+    }
+
+    /// The way of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::ByProject, Self::ByIssue, Self::SampleByIssue].into_iter().find(|way| way.name() == name)
+    }
+}
+
 /// A way and why it was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -57,7 +73,7 @@ pub struct Decision {
 }
 
 /// Chooses for one project. `full` says that whole bodies are wanted.
-pub fn choose(issues: &[ChangedIssue], sampling: &Sampling, full: bool, prices: Prices) -> Decision {
+pub fn choose(issues: &[&ChangedIssue], sampling: &Sampling, full: bool, prices: Prices) -> Decision {
     let decide = |way, reason: &str| Decision { way, reason: reason.to_owned() };
     if sampling.max_per_project.is_some() {
         return decide(Way::ByProject, "max_events_per_project takes the newest events of the project");
@@ -83,9 +99,9 @@ pub fn choose(issues: &[ChangedIssue], sampling: &Sampling, full: bool, prices: 
 
 /// A sample is drawn per issue, with the server's help for big ones; where issues are many and small, one list for the
 /// project costs less, and the sample is drawn here, if it is small enough to be kept in memory until the list ends.
-fn choose_sample(issues: &[ChangedIssue], sampling: &Sampling, fraction: f64, full: bool, prices: Prices) -> Decision {
+fn choose_sample(issues: &[&ChangedIssue], sampling: &Sampling, fraction: f64, full: bool, prices: Prices) -> Decision {
     let by_issue = |reason: String| Decision { way: Way::SampleByIssue, reason };
-    let errors: Vec<&ChangedIssue> = issues.iter().filter(|issue| issue.is_error).collect();
+    let errors: Vec<&ChangedIssue> = issues.iter().copied().filter(|issue| issue.is_error).collect();
     if full || !prices.project_windows || errors.iter().any(|issue| issue.events.is_none()) {
         return by_issue("a sample is drawn per issue".to_owned());
     }
@@ -142,20 +158,24 @@ mod tests {
         counts.iter().map(issue).collect()
     }
 
+    fn refs(issues: &[ChangedIssue]) -> Vec<&ChangedIssue> {
+        issues.iter().collect()
+    }
+
     fn sampling(fraction: Option<f64>, max_per_project: Option<u64>) -> Sampling {
         Sampling { fraction, max_per_project, min_per_issue: 5, max_per_issue: 100, seed: 0, shaped: false }
     }
 
     #[test]
     fn without_limits_fewest_requests_win() {
-        let way = |counts: &[u64]| choose(&issues(counts), &sampling(None, None), false, SELF_HOSTED).way;
+        let way = |counts: &[u64]| choose(&refs(&issues(counts)), &sampling(None, None), false, SELF_HOSTED).way;
         assert_eq!(way(&[5; 50]), Way::ByProject);
         assert_eq!(way(&[1000]), Way::ByProject, "a tie goes to one list");
     }
 
     #[test]
     fn where_project_lists_are_slow_many_small_issues_still_go_by_project() {
-        let way = |counts: &[u64]| choose(&issues(counts), &sampling(None, None), false, SAAS).way;
+        let way = |counts: &[u64]| choose(&refs(&issues(counts)), &sampling(None, None), false, SAAS).way;
         assert_eq!(way(&[5; 50]), Way::ByProject, "3 s against 5 s");
         assert_eq!(way(&[1000; 3]), Way::ByIssue, "30 s against 3 s");
     }
@@ -164,19 +184,19 @@ mod tests {
     fn sampling_and_old_servers_decide_before_the_price() {
         let load = issues(&[5; 50]);
         assert_eq!(
-            choose(&load, &sampling(Some(0.1), None), false, SELF_HOSTED).way,
+            choose(&refs(&load), &sampling(Some(0.1), None), false, SELF_HOSTED).way,
             Way::ByProject,
             "3 requests against 50"
         );
         let big = issues(&[1000; 5]);
         assert_eq!(
-            choose(&big, &sampling(Some(0.1), None), false, SELF_HOSTED).way,
+            choose(&refs(&big), &sampling(Some(0.1), None), false, SELF_HOSTED).way,
             Way::SampleByIssue,
             "5 against 50"
         );
-        assert_eq!(choose(&load, &sampling(Some(0.1), Some(10)), false, SELF_HOSTED).way, Way::ByProject);
-        assert_eq!(choose(&load, &sampling(Some(1.0), None), false, SELF_HOSTED).way, Way::ByProject);
+        assert_eq!(choose(&refs(&load), &sampling(Some(0.1), Some(10)), false, SELF_HOSTED).way, Way::ByProject);
+        assert_eq!(choose(&refs(&load), &sampling(Some(1.0), None), false, SELF_HOSTED).way, Way::ByProject);
         let old = Prices { project_windows: false, ..SELF_HOSTED };
-        assert_eq!(choose(&load, &sampling(None, None), false, old).way, Way::ByIssue);
+        assert_eq!(choose(&refs(&load), &sampling(None, None), false, old).way, Way::ByIssue);
     }
 }

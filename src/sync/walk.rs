@@ -1,22 +1,24 @@
-//! The generic walker: reads the rows of a table's endpoint, writes them, and does the same for its children.
+//! The generic walker: reads the rows of a table's endpoint, writes them, and hands them to the children.
 //!
-//! Children are read one request at a time, in the order of the parent's rows.
+//! Continues where an interrupted run was: by time in lists that come newest first, by row in others.
 
 use std::collections::HashSet;
 
 use anyhow::Result;
 use tracing::{debug, info};
 
-use crate::sentry::endpoint::{Endpoint, PathValues};
-use crate::sentry::error::{ApiError, ErrorKind};
+use crate::sentry::endpoint::Endpoint;
+use crate::sentry::error::ApiError;
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
-use crate::singer::record::{Row, items};
-use crate::singer::text;
-use crate::streams::{Added, Embed, STREAMS, Source, Stream, TimeFilter};
+use crate::singer::progress::Mark;
+use crate::singer::record::Row;
+use crate::singer::state::State;
+use crate::streams::{STREAMS, Source, Stream, TimeFilter};
 use crate::sync::Sync;
-use crate::sync::output::{Batch, StreamOutput};
+use crate::sync::children::{Children, push};
+use crate::sync::output::StreamOutput;
 use crate::sync::window::{Window, start_after};
 use crate::time::{Time, whole_second};
 
@@ -46,35 +48,61 @@ struct Walk<'a> {
     sync: &'a Sync,
     stream: &'static Stream,
     output: Option<&'a StreamOutput>,
-    children: Vec<&'a StreamOutput>,
+    children: Children<'a>,
     window: Window,
+    /// End of the window, as the bookmark will have it.
+    end: Time,
+    /// The last row that an interrupted run has done, until the walk comes to it.
+    skip_to: Option<String>,
+    /// Rows have come newest first so far, down to this time.
+    newest_first: bool,
+    last: Option<Time>,
     /// Rows seen on the last two pages, so that rows that moved down a page are written once.
     recent: HashSet<String>,
     previous: HashSet<String>,
 }
 
-/// Reads a root stream and its children whole; moves their bookmarks. `each` sees every row.
-pub async fn walk(sync: &Sync, stream: &'static Stream, mut each: impl FnMut(&Row<'_>)) -> Result<(), WalkError> {
-    let Source::Endpoint(endpoint) = &stream.source else {
-        return Ok(());
-    };
-    let output = sync.output.stream(stream.tap_stream_id);
-    let children: Vec<_> = STREAMS
-        .iter()
-        .filter(|child| child.parent == Some(stream.tap_stream_id))
-        .filter_map(|child| sync.output.stream(child.tap_stream_id))
-        .collect();
-    let outputs: Vec<&StreamOutput> = output.into_iter().chain(children.iter().copied()).collect();
+/// Reads a root stream and its children whole; moves their bookmarks. `each` sees every row, perhaps twice.
+pub async fn walk(sync: &Sync, stream: &'static Stream, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), WalkError> {
+    let Source::Endpoint(endpoint) = &stream.source else { return Ok(()) };
+    let outputs = outputs(sync, stream);
     for output in &outputs {
         sync.output.begin(output).await?;
+    }
+    let mut left = Vec::new();
+    for output in outputs.iter().copied() {
+        if !sync.output.has_read(output.stream.tap_stream_id).await {
+            left.push(output);
+        }
+    }
+    if left.is_empty() && !outputs.is_empty() && stream.offers.is_empty() {
+        return Ok(());
     }
     if stream.time_filter == TimeFilter::StartEnd {
         sync.ask_the_time().await?;
     }
-    let window = widest_window(sync, &outputs).await;
-    let mut walk = Walk { sync, stream, output, children, window, recent: HashSet::new(), previous: HashSet::new() };
-    walk.pages(endpoint, &mut each).await?;
+    let mut walk = Walk::new(sync, stream, &left).await;
+    if walk.resume().await {
+        walk.pages(endpoint, each).await?;
+        let found = walk.skip_to.is_none();
+        if found {
+            walk.finish().await?;
+        }
+        if found && stream.time_filter == TimeFilter::None {
+            return Ok(());
+        }
+        // The window was an old one, or the row is gone at which the interrupted run was: again, to now.
+        walk = Walk::new(sync, stream, &left).await;
+    }
+    walk.pages(endpoint, each).await?;
     walk.finish().await
+}
+
+/// The stream's own output and its children's, of those that are selected.
+fn outputs<'a>(sync: &'a Sync, stream: &Stream) -> Vec<&'a StreamOutput> {
+    let name = stream.tap_stream_id;
+    let related = STREAMS.iter().filter(|other| other.tap_stream_id == name || other.parent == Some(name));
+    related.filter_map(|other| sync.output.stream(other.tap_stream_id)).collect()
 }
 
 /// From the earliest start of the streams that are read from the same list, to now.
@@ -88,42 +116,80 @@ async fn widest_window(sync: &Sync, outputs: &[&StreamOutput]) -> Window {
     Window { start: start.unwrap_or(sync.config.start_date), end }
 }
 
-async fn stream_start(sync: &Sync, output: &StreamOutput) -> Time {
+/// Where a stream is to be read from.
+pub async fn stream_start(sync: &Sync, output: &StreamOutput) -> Time {
     let bookmark = sync.output.bookmark(output.stream.tap_stream_id).await;
     let bookmark = bookmark.start.filter(|_| !output.full_table);
     start_after(bookmark, sync.config.start_date, sync.config.lookback)
 }
 
-impl Walk<'_> {
-    async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut impl FnMut(&Row<'_>)) -> Result<(), WalkError> {
-        let filtered = self.stream.time_filter == TimeFilter::StartEnd;
-        if filtered && self.window.is_empty() {
+impl<'a> Walk<'a> {
+    async fn new(sync: &'a Sync, stream: &'static Stream, outputs: &[&'a StreamOutput]) -> Self {
+        let window = widest_window(sync, outputs).await;
+        let is_own = |output: &&&StreamOutput| output.stream.tap_stream_id == stream.tap_stream_id;
+        let children = outputs.iter().copied().filter(|output| !is_own(&output)).collect();
+        Self {
+            sync,
+            stream,
+            output: outputs.iter().find(is_own).copied(),
+            children: Children { sync, parent: stream, outputs: children },
+            window,
+            end: window.end,
+            skip_to: None,
+            newest_first: true,
+            last: None,
+            recent: HashSet::new(),
+            previous: HashSet::new(),
+        }
+    }
+
+    /// The stream under whose bookmark the progress of this walk is kept.
+    fn holder(&self) -> Option<&'static str> {
+        self.output.or(self.children.outputs.first().copied()).map(|output| output.stream.tap_stream_id)
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.stream.time_filter == TimeFilter::StartEnd
+    }
+
+    /// Takes up the progress of an interrupted run; `false` if there is none.
+    async fn resume(&mut self) -> bool {
+        let Some(holder) = self.holder() else { return false };
+        let Some(progress) = self.sync.output.bookmark(holder).await.progress else { return false };
+        if self.is_filtered() {
+            self.end = progress.end;
+            let until = progress.mark.until.map(|until| until + chrono::TimeDelta::seconds(1));
+            self.window.end = until.unwrap_or(self.end).min(self.end);
+        } else {
+            self.skip_to = progress.mark.item;
+        }
+        debug!("{holder}: going on where an earlier run was interrupted");
+        true
+    }
+
+    async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), WalkError> {
+        if self.is_filtered() && self.window.is_empty() {
             return Ok(());
         }
         let mut request = Request::new(endpoint, self.sync.values());
-        if filtered {
+        if self.is_filtered() {
             for (name, value) in self.window.query() {
                 request = request.with(name, value);
             }
         }
         let mut pages = Pages::new(&self.sync.client, request);
-        // Some servers ignore the window, and some sort by another time: stop early only where rows come in order.
-        let mut newest_first = true;
-        let mut last: Option<Time> = None;
         while let Some(page) = pages.next().await? {
-            let times = self.rows(&page, each).await?;
-            newest_first &= last.into_iter().chain(times.iter().copied()).is_sorted_by(|a, b| a >= b);
-            last = times.last().copied().or(last);
-            if filtered && newest_first && times.last().is_some_and(|time| *time < self.window.start) {
+            self.page(&page, each).await?;
+            // Some servers ignore the window, and some sort by another time: stop early only where rows come in order.
+            if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Writes one page and what hangs on it; returns the rows' times, where the stream has such.
-    async fn rows(&mut self, page: &Page, each: &mut impl FnMut(&Row<'_>)) -> Result<Vec<Time>, WalkError> {
-        let mut times = Vec::new();
+    /// Writes one page and what hangs on it.
+    async fn page(&mut self, page: &Page, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), WalkError> {
         let mut batch = self.output.map(StreamOutput::batch);
         let mut rows = Vec::with_capacity(page.len());
         for raw in page.rows() {
@@ -131,139 +197,92 @@ impl Walk<'_> {
                 self.skip("a row that is no object");
                 continue;
             };
-            let key = self.stream.key_properties.iter().filter_map(|key| row.text(key)).collect::<Vec<_>>().join("/");
-            if !key.is_empty() && (self.previous.contains(&key) || !self.recent.insert(key)) {
-                continue;
-            }
             let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-            times.extend(time);
-            if self.stream.time_filter == TimeFilter::StartEnd && time.is_some_and(|time| !self.window.contains(time)) {
+            let place = Place { key: self.key(&row), time };
+            self.newest_first &= self.last.is_none_or(|last| time.is_none_or(|time| time <= last));
+            self.last = time.or(self.last);
+            if !self.is_wanted(&place) {
                 continue;
             }
             each(&row);
+            if self.skips(&place) {
+                continue;
+            }
             if let Some(batch) = &mut batch {
                 push(self.sync, self.stream, batch, &row, Vec::new());
             }
-            rows.push(row);
+            rows.push((row, place));
         }
         if let Some(batch) = batch {
             batch.send(&self.sync.output).await?;
         }
-        for row in &rows {
-            self.children(row).await?;
-        }
         self.previous = std::mem::take(&mut self.recent);
-        Ok(times)
+        self.hand_on(rows).await
     }
 
-    async fn children(&self, row: &Row<'_>) -> Result<(), WalkError> {
-        for child in &self.children {
-            let mut values = self.sync.values();
-            for (placeholder, field) in self.stream.offers {
-                let Some(value) = row.text(field) else {
-                    child.gap(format!("a parent row without {field}"));
-                    return Ok(());
-                };
-                values.push((placeholder, value.into_owned()));
+    /// Reads the children of each row, and remembers how far that has come.
+    async fn hand_on(&self, rows: Vec<(Row<'_>, Place)>) -> Result<(), WalkError> {
+        let count = rows.len();
+        for (nth, (row, place)) in rows.into_iter().enumerate() {
+            self.children.of(&row).await?;
+            if !self.children.outputs.is_empty() || nth + 1 == count {
+                self.mark(place).await?;
             }
-            let result = match &child.stream.source {
-                Source::Endpoint(endpoint) => self.child_of_endpoint(child, endpoint, values).await,
-                Source::ParentRow(embeds) => self.child_of_row(child, embeds, row, values).await,
-                Source::Issues | Source::Events => Ok(()),
-            };
-            self.tolerate(child, result)?;
         }
         Ok(())
     }
 
-    async fn child_of_endpoint(
-        &self,
-        child: &StreamOutput,
-        endpoint: &'static Endpoint,
-        values: PathValues,
-    ) -> Result<(), WalkError> {
-        let mut pages = Pages::new(&self.sync.client, Request::new(endpoint, values));
-        while let Some(page) = pages.next().await? {
-            let mut batch = child.batch();
-            for row in page.rows().filter_map(Row::scan) {
-                push(self.sync, child.stream, &mut batch, &row, Vec::new());
-            }
-            batch.send(&self.sync.output).await?;
-        }
-        Ok(())
+    async fn mark(&self, place: Place) -> Result<(), WalkError> {
+        let mark = match (self.is_filtered(), place.time) {
+            (false, _) => Mark { item: Some(place.key), ..Mark::default() },
+            (true, Some(time)) if self.newest_first => Mark { until: Some(time), ..Mark::default() },
+            (true, _) => return Ok(self.sync.output.advance_page(|_| ()).await?),
+        };
+        let (Some(holder), end) = (self.holder(), self.end) else { return Ok(()) };
+        let change = |state: &mut State| state.progress_mut(holder, end).mark = mark;
+        Ok(self.sync.output.advance_page(change).await?)
     }
 
-    async fn child_of_row(
-        &self,
-        child: &StreamOutput,
-        embeds: &'static [Embed],
-        row: &Row<'_>,
-        values: PathValues,
-    ) -> Result<(), WalkError> {
-        let start = stream_start(self.sync, child).await;
-        let time = child.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-        if time.is_some_and(|time| time < start) {
-            return Ok(());
-        }
-        let mut embedded = Vec::new();
-        for embed in embeds.iter().filter(|embed| child.selects(embed.field)) {
-            let list = match row.integer(embed.count) {
-                Some(0) => "[]".to_owned(),
-                _ => self.list(embed, values.clone()).await?,
-            };
-            embedded.push((embed.field, list));
-        }
-        let mut batch = child.batch();
-        push(self.sync, child.stream, &mut batch, row, embedded);
-        batch.send(&self.sync.output).await?;
-        Ok(())
+    fn key(&self, row: &Row<'_>) -> String {
+        self.stream.key_properties.iter().filter_map(|key| row.text(key)).collect::<Vec<_>>().join("/")
     }
 
-    /// A whole list as one raw JSON array.
-    async fn list(&self, embed: &'static Embed, values: PathValues) -> Result<String, WalkError> {
-        let mut pages = Pages::new(&self.sync.client, Request::new(&embed.endpoint, values));
-        let mut list = String::from("[");
-        while let Some(page) = pages.next().await? {
-            for row in page.rows() {
-                if list.len() > 1 {
-                    list.push(',');
-                }
-                list.push_str(row);
-            }
-        }
-        list.push(']');
-        Ok(list)
+    /// Whether a row lies in the window and was not seen a page ago. A row without its key is for the writer to refuse.
+    fn is_wanted(&mut self, place: &Place) -> bool {
+        let seen =
+            !place.key.is_empty() && (self.previous.contains(&place.key) || !self.recent.insert(place.key.clone()));
+        !seen && (!self.is_filtered() || place.time.is_none_or(|time| self.window.contains(time)))
     }
 
-    /// What is gone is skipped, what is forbidden or broken is a gap; both are counted and the walk goes on.
-    fn tolerate(&self, child: &StreamOutput, result: Result<(), WalkError>) -> Result<(), WalkError> {
-        match result {
-            Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
-                debug!("{error}");
-                child.skip("gone (404)");
-                Ok(())
-            }
-            Err(WalkError::Api(error)) if self.sync.goes_on_after(&error) => {
-                child.gap(error.to_string());
-                Ok(())
-            }
-            other => other,
+    /// Whether an interrupted run has done this row.
+    fn skips(&mut self, place: &Place) -> bool {
+        let Some(last_done) = &self.skip_to else { return false };
+        if *last_done == place.key {
+            self.skip_to = None;
         }
+        true
     }
 
     fn skip(&self, reason: &str) {
-        for output in self.output.iter().chain(&self.children) {
+        for output in self.output.iter().chain(&self.children.outputs) {
             output.gap(reason);
         }
     }
 
     /// Moves the bookmarks of what was read without a gap.
     async fn finish(&self) -> Result<(), WalkError> {
-        for output in self.output.iter().chain(&self.children) {
+        for output in self.output.iter().chain(&self.children.outputs) {
             let name = output.stream.tap_stream_id;
             if output.tally().gaps.is_empty() {
-                let end = self.window.end;
-                self.sync.output.advance(|state| state.bookmark_mut(name).start = Some(end)).await?;
+                let change = |state: &mut State| {
+                    let bookmark = state.bookmark_mut(name);
+                    bookmark.start = Some(self.end);
+                    bookmark.progress = None;
+                    if let (Some(run), None) = (&mut state.run, output.stream.replication_key()) {
+                        run.done.insert(name.to_owned());
+                    }
+                };
+                self.sync.output.advance(change).await?;
             }
             info!("{name}: {} records", output.tally().records);
         }
@@ -271,27 +290,8 @@ impl Walk<'_> {
     }
 }
 
-/// Adds a row's record with the fields that the tap adds to it.
-fn push(sync: &Sync, stream: &Stream, batch: &mut Batch<'_>, row: &Row<'_>, mut added: Vec<(&'static str, String)>) {
-    for (name, source) in stream.added {
-        let value = match source {
-            Added::Organization => Some(text::quote(&sync.config.organization)),
-            Added::FirstOf(list, field) => first_of(row, list, field),
-            Added::Else(_) if row.get(name).is_some_and(|value| value != "null") => continue,
-            Added::Else(other) => row.get(other).map(str::to_owned),
-        };
-        added.push((name, value.unwrap_or_else(|| "null".to_owned())));
-    }
-    let overrides: Vec<(&str, &str)> = added.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    batch.push(row, &overrides);
-}
-
-fn first_of(row: &Row<'_>, list: &str, field: &str) -> Option<String> {
-    let mut first = None;
-    items(row.get(list)?, |item| {
-        if first.is_none() {
-            first = Row::scan(item).and_then(|object| Some(text::quote(&object.text(field)?)));
-        }
-    });
-    first
+/// Where a row stands.
+struct Place {
+    key: String,
+    time: Option<Time>,
 }

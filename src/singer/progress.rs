@@ -1,0 +1,184 @@
+//! Half-read windows: how much of one is done, so that a run that was killed is continued where it was.
+//!
+//! Written as `progress_markers`, the Singer SDK's word for what comes and goes in a bookmark. A marker only ever
+//! vouches for records that were written before it. Its size is bounded by projects and by what is read at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{Time, seconds};
+
+/// A run that has not come to its end, so that the next one can go on with it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// When it began, by the clock of the machine it ran on.
+    #[serde(with = "seconds")]
+    pub began: Time,
+    /// Full tables that it has read whole.
+    #[serde(default)]
+    pub done: BTreeSet<String>,
+}
+
+/// A window that is half read: its fixed end, and what of it is done.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The window's end.
+    #[serde(with = "seconds")]
+    pub end: Time,
+    /// Projects that are done up to `end`.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub done: BTreeSet<String>,
+    /// Projects that are half read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub projects: BTreeMap<String, Part>,
+    /// Where a walk over one list is.
+    #[serde(flatten)]
+    pub mark: Mark,
+}
+
+/// A place in a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Start of the window the list was asked for, where there are several.
+    #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
+    pub start: Option<Time>,
+    /// Which of several lists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<String>,
+    /// In a list that comes newest first: everything newer than this second is done.
+    #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// In a list without times: the last row that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+}
+
+/// How far one project's events are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// In the project's own list everything newer than this second is done.
+    #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Rows taken of the project's own list.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub taken: u64,
+    /// How the project is read: what is done counts on that way alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<String>,
+    /// The project's own list is done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub listed: bool,
+    /// Issues that were read one by one.
+    #[serde(flatten)]
+    pub issues: Frontier,
+}
+
+/// Issues read side by side in the order of their ids: all up to one are done, and some beyond it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frontier {
+    /// Every issue up to this one is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issue: Option<String>,
+    /// Issues beyond it that are done, or half read.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ahead: BTreeMap<String, Ahead>,
+}
+
+/// An issue beyond the frontier.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ahead {
+    /// Everything newer than this second is done; absent, the issue is done.
+    #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// What is left to do of an issue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// All of it.
+    Everything,
+    /// What is not newer than this second.
+    Until(Time),
+    /// Nothing.
+    Nothing,
+}
+
+impl Frontier {
+    /// What is left of an issue.
+    pub fn left(&self, issue: &str) -> Left {
+        match self.ahead.get(issue) {
+            Some(Ahead { until: Some(until) }) => Left::Until(*until),
+            Some(Ahead { until: None }) => Left::Nothing,
+            None if self.issue.as_deref().is_some_and(|done| order(issue) <= order(done)) => Left::Nothing,
+            None => Left::Everything,
+        }
+    }
+
+    /// Notes that an issue is done down to a second.
+    pub fn reach(&mut self, issue: &str, until: Time) {
+        self.ahead.insert(issue.to_owned(), Ahead { until: Some(until) });
+    }
+
+    /// Notes that an issue is done. `all` are the window's issues in order; the frontier moves over what is done.
+    pub fn finish<'a>(&mut self, issue: &str, all: impl Iterator<Item = &'a str>) {
+        self.ahead.insert(issue.to_owned(), Ahead::default());
+        let frontier = self.issue.clone();
+        let beyond = all.skip_while(|id| frontier.as_deref().is_some_and(|done| order(id) <= order(done)));
+        for id in beyond {
+            if self.ahead.get(id) != Some(&Ahead::default()) {
+                break;
+            }
+            self.ahead.remove(id);
+            self.issue = Some(id.to_owned());
+        }
+    }
+}
+
+/// Ids are decimal numbers as text: shorter ones are smaller.
+pub fn order(id: &str) -> (usize, &str) {
+    (id.len(), id)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde asks for")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_frontier_forgets_nothing_and_invents_nothing(finish_order in Just((1_u32..40).collect::<Vec<_>>()).prop_shuffle(), stop in 0_usize..40) {
+            let all: Vec<String> = (1..40).map(|id| (id * 7).to_string()).collect();
+            let mut frontier = Frontier::default();
+            let mut done = BTreeSet::new();
+            for id in finish_order.iter().take(stop).map(|id| (id * 7).to_string()) {
+                frontier.finish(&id, all.iter().map(String::as_str));
+                done.insert(id);
+            }
+            for id in &all {
+                let left = if done.contains(id) { Left::Nothing } else { Left::Everything };
+                prop_assert_eq!(frontier.left(id), left, "issue {}", id);
+            }
+            // What stands beyond the frontier is bounded by the gaps before it.
+            prop_assert!(frontier.ahead.len() <= done.len());
+        }
+    }
+
+    #[test]
+    fn a_half_read_issue_is_continued() {
+        let mut frontier = Frontier::default();
+        let until = Time::default();
+        frontier.reach("70", until);
+        assert_eq!(frontier.left("70"), Left::Until(until));
+        frontier.finish("7", ["7", "70"].into_iter());
+        assert_eq!((frontier.left("7"), frontier.left("70")), (Left::Nothing, Left::Until(until)));
+        frontier.finish("70", ["7", "70"].into_iter());
+        assert_eq!(frontier, Frontier { issue: Some("70".into()), ahead: BTreeMap::new() });
+    }
+}

@@ -1,0 +1,177 @@
+//! Killed at any moment and started again from the last STATE that a target has seen: nothing is lost, and little is
+//! read twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use sentry_simulator::{Organization, Settings, Shape, Simulator, Truth};
+use serde_json::{Value, json};
+
+use crate::support::Tap;
+
+/// What a target holds: the records by key, how often each came, and the last STATE.
+#[derive(Default)]
+struct Target {
+    records: BTreeMap<(String, String), usize>,
+    state: Option<Value>,
+}
+
+impl Target {
+    /// Takes up to `most` lines; `true` when the tap has come to its end.
+    fn take(&mut self, tap: &mut Child, most: usize) -> bool {
+        let lines = BufReader::new(tap.stdout.take().expect("stdout is piped")).lines();
+        let mut count = 0;
+        for line in lines {
+            let Ok(message) = serde_json::from_str::<Value>(&line.expect("a line")) else { break };
+            self.hold(&message);
+            count += 1;
+            if count == most {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn hold(&mut self, message: &Value) {
+        match message["type"].as_str() {
+            Some("STATE") => self.state = Some(message["value"].clone()),
+            Some("RECORD") => {
+                let stream = message["stream"].as_str().expect("a stream").to_owned();
+                let key = match stream.as_str() {
+                    "events" => "eventID",
+                    "releases" | "release" => "version",
+                    _ => "id",
+                };
+                let key = message["record"][key].as_str().expect("a key").to_owned();
+                *self.records.entry((stream, key)).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn keys(&self, stream: &str) -> BTreeSet<String> {
+        self.records.keys().filter(|(of, _)| of == stream).map(|(_, key)| key.clone()).collect()
+    }
+
+    fn assert_holds(&self, truth: &Truth) {
+        assert_eq!(self.keys("events"), truth.event_ids());
+        assert_eq!(self.keys("issues"), truth.issues.keys().cloned().collect());
+        assert_eq!(self.keys("projects"), truth.projects);
+        assert_eq!(self.keys("project_detail"), truth.projects);
+        assert_eq!(self.keys("teams"), truth.teams);
+        assert_eq!(self.keys("users"), truth.users);
+        for stream in ["releases", "release"] {
+            assert_eq!(self.keys(stream), truth.releases.keys().cloned().collect(), "{stream}");
+        }
+    }
+}
+
+/// A small generator, so that a failing seed can be run again.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, most: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("fits") % most + 1
+    }
+}
+
+/// Kills at random lines until a run comes to its end; returns the number of kills.
+fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> usize {
+    let mut dice = Dice(seed);
+    let mut target = Target::default();
+    let mut tap = tap;
+    for kills in 0..400 {
+        simulator.clear_requests();
+        let mut child = tap.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the tap starts");
+        let before = target.records.values().sum::<usize>() - target.records.len();
+        let ended = target.take(&mut child, dice.roll(lines));
+        let _ = child.kill();
+        let status = child.wait().expect("the tap ends");
+        let again = target.records.values().sum::<usize>() - target.records.len() - before;
+        let in_flight = simulator.requests().iter().map(|request| request.in_flight).max().unwrap_or(0).max(1);
+        assert!(
+            again <= 100 * in_flight,
+            "seed {seed}: {again} records came again, with {in_flight} requests in flight"
+        );
+        if ended {
+            assert!(status.success(), "seed {seed}: the last run failed");
+            target.assert_holds(&simulator.truth());
+            return kills;
+        }
+        if let Some(state) = target.state.clone() {
+            tap = tap.state(state);
+        }
+    }
+    panic!("seed {seed}: no run came to its end");
+}
+
+/// How many times each shape is played; more by `TAP_SENTRY_KILL_RUNS`.
+fn runs() -> u64 {
+    std::env::var("TAP_SENTRY_KILL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(2)
+}
+
+fn play(shape: &Shape, settings: Settings, lines: usize) {
+    let mut kills = 0;
+    for seed in 1..=runs() {
+        let settings = Settings { latency: Duration::from_millis(2), ..settings.clone() };
+        let simulator = Simulator::start(Organization::generate(&Shape { seed, ..shape.clone() }), settings);
+        kills += kill_until_done(&simulator, Tap::new(&simulator), seed, lines);
+    }
+    assert!(kills > 0, "nothing was killed");
+}
+
+#[test]
+fn many_projects_survive_kills() {
+    let shape = Shape { projects: 12, issues_per_project: 6, events_per_issue: 4, ..Shape::default() };
+    play(&shape, Settings::self_hosted(), 150);
+}
+
+#[test]
+fn one_huge_issue_survives_kills() {
+    let shape = Shape { projects: 1, issue_sizes: vec![vec![3000, 2, 150]], ..Shape::default() };
+    play(&shape, Settings::saas(), 700);
+}
+
+#[test]
+fn a_long_tail_of_issues_survives_kills() {
+    let shape = Shape { projects: 2, issues_per_project: 220, events_per_issue: 2, ..Shape::default() };
+    play(&shape, Settings::self_hosted(), 300);
+}
+
+#[test]
+fn issues_read_one_by_one_survive_kills() {
+    let shape = Shape { projects: 2, issues_per_project: 15, events_per_issue: 30, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings { limits: false, ..Settings::saas() });
+    for seed in 1..=runs() {
+        kill_until_done(&simulator, Tap::new(&simulator).set("fetch_event_details", json!(true)), seed, 300);
+    }
+}
+
+#[test]
+fn an_old_server_survives_kills() {
+    let shape = Shape { projects: 3, issues_per_project: 8, events_per_issue: 15, ..Shape::default() };
+    let settings = Settings { latency: Duration::from_millis(2), ..Settings::sentry9() };
+    let now = chrono::Utc::now();
+    let simulator = Simulator::start(Organization::generate(&Shape { now, ..shape }), Settings { now, ..settings });
+    let tap = || Tap::new(&simulator).only(&["projects", "project_detail", "teams", "issues", "events"]);
+    for seed in 1..=runs() {
+        let mut dice = Dice(seed);
+        let (mut target, mut tap) = (Target::default(), tap());
+        let ended = (0..200).any(|_| {
+            let mut child = tap.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the tap starts");
+            let ended = target.take(&mut child, dice.roll(150));
+            let _ = child.kill();
+            let _ = child.wait();
+            if let Some(state) = target.state.clone() {
+                tap = std::mem::replace(&mut tap, Tap::new(&simulator)).state(state);
+            }
+            ended
+        });
+        assert!(ended, "seed {seed}");
+        assert_eq!(target.keys("events"), simulator.truth().event_ids());
+        assert_eq!(target.keys("issues"), simulator.truth().issues.keys().cloned().collect());
+    }
+}
