@@ -108,7 +108,9 @@ fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl F
     match outcome {
         Err(signal) => {
             info!("stopped by signal {signal}; the state says how far the run came");
-            sync.output.last_state();
+            // Waits for room in the channel, but not for a target that has stopped reading.
+            let last = async { tokio::time::timeout(LAST_LINES, sync.output.advance(|_| ())).await };
+            let _ = runtime.block_on(last);
             summarize(&sync);
             drop(sync);
             let _ = thread.finish_within(LAST_LINES); // a target that is gone already cannot be helped

@@ -1,12 +1,16 @@
 //! Moments as text, in every form that servers, states and people write them. A leaf: imports nothing of ours.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
 /// A moment in UTC.
 pub type Time = DateTime<Utc>;
 
-/// RFC 3339, or naive and then UTC.
+/// RFC 3339, or naive and then UTC; in years that RFC 3339 can write.
 pub fn parse_time(value: &str) -> Option<Time> {
+    parse_any(value).filter(|time| (0..=9999).contains(&time.year()))
+}
+
+fn parse_any(value: &str) -> Option<Time> {
     if let Ok(time) = DateTime::parse_from_rfc3339(value) {
         return Some(time.with_timezone(&Utc));
     }
@@ -18,7 +22,8 @@ pub fn parse_time(value: &str) -> Option<Time> {
 /// As [`parse_time`], or a bare date, which is its midnight.
 pub fn parse_time_or_date(value: &str) -> Option<Time> {
     let date = || NaiveDate::parse_from_str(value, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
-    parse_time(value).or_else(|| date().map(|naive| naive.and_utc()))
+    let time = parse_any(value).or_else(|| date().map(|naive| naive.and_utc()));
+    time.filter(|time| (0..=9999).contains(&time.year()))
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`: what bookmarks hold.

@@ -78,6 +78,15 @@ impl Dice {
     }
 }
 
+fn start(tap: &Tap, log: &tempfile::NamedTempFile) -> Child {
+    let log = log.reopen().expect("a file");
+    tap.command().stdout(Stdio::piped()).stderr(log).spawn().expect("the tap starts")
+}
+
+fn text(log: &tempfile::NamedTempFile) -> String {
+    std::fs::read_to_string(log.path()).expect("text")
+}
+
 /// Kills at random lines until a run comes to its end; returns the number of kills.
 fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> usize {
     let mut dice = Dice(seed);
@@ -85,7 +94,8 @@ fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> 
     let mut tap = tap;
     for kills in 0..400 {
         simulator.clear_requests();
-        let mut child = tap.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the tap starts");
+        let log = tempfile::NamedTempFile::new().expect("a file");
+        let mut child = start(&tap, &log);
         let before = target.records.values().sum::<usize>() - target.records.len();
         let ended = target.take(&mut child, dice.roll(lines));
         let _ = child.kill();
@@ -97,7 +107,7 @@ fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> 
             "seed {seed}: {again} records came again, with {in_flight} requests in flight"
         );
         if ended {
-            assert!(status.success(), "seed {seed}: the last run failed");
+            assert!(status.success(), "seed {seed}: the last run failed: {}", text(&log));
             target.assert_holds(&simulator.truth());
             return kills;
         }
@@ -161,10 +171,12 @@ fn an_old_server_survives_kills() {
         let mut dice = Dice(seed);
         let (mut target, mut tap) = (Target::default(), tap());
         let ended = (0..200).any(|_| {
-            let mut child = tap.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the tap starts");
-            let ended = target.take(&mut child, dice.roll(150));
+            let log = tempfile::NamedTempFile::new().expect("a file");
+            let mut child = start(&tap, &log);
+            let ended = target.take(&mut child, dice.roll(400));
             let _ = child.kill();
-            let _ = child.wait();
+            let status = child.wait().expect("the tap ends");
+            assert!(!ended || status.success(), "seed {seed}: a run failed: {}", text(&log));
             if let Some(state) = target.state.clone() {
                 tap = std::mem::replace(&mut tap, Tap::new(&simulator)).state(state);
             }

@@ -12,6 +12,7 @@ mod kill;
 mod laws;
 mod limits;
 mod old_servers;
+mod pipes;
 mod real;
 mod sampling;
 mod schemas;

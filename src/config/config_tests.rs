@@ -144,3 +144,21 @@ fn the_refresh_of_issues_can_be_turned_off() {
     assert_eq!(config(json!({"issue_refresh_hours": 0})).expect("a config").issue_refresh, Some(Duration::ZERO));
     assert!(problems(json!({"issue_refresh_hours": -1})).contains("issue_refresh_hours"));
 }
+
+#[test]
+fn extreme_numbers_make_a_slow_run_and_not_a_crash() {
+    let config = config(json!({"rate_limit": 1e-300, "request_timeout": 1e-12, "lookback_window": u64::MAX}));
+    let config = config.expect("a config");
+    drop(crate::sentry::rate_limit::RateLimits::new(config.client.rate_limit));
+    assert!(config.client.request_timeout > Duration::ZERO);
+    let lookback = chrono::TimeDelta::from_std(config.lookback).expect("a span that can be reckoned with");
+    assert!(Utc::now().checked_sub_signed(lookback).is_some());
+}
+
+#[test]
+fn a_password_in_the_address_is_hidden_also_where_the_scheme_is_left_out() {
+    for address in ["https://me:password@sentry.example.org", "me:password@sentry.example.org"] {
+        let message = problems(json!({"base_url": address}));
+        assert!(message.contains("base_url") && !message.contains("password@"), "{message}");
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, RETRY_AFTER};
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, BodyShape, ErrorKind, Verdict, judge, kind_of_status, read_detail};
@@ -48,6 +48,16 @@ pub enum Attempt {
     Fail(ApiError),
 }
 
+impl Attempt {
+    /// The page, or why there is none.
+    pub fn into_result(self) -> Result<Page, ApiError> {
+        match self {
+            Self::Page(page) => Ok(page),
+            Self::NotHere(error) | Self::Fail(error) | Self::Wait(_, error, _) => Err(error),
+        }
+    }
+}
+
 impl Answer {
     /// Reads what is needed from the headers. Bytes that are not UTF-8 become U+FFFD: only a broken server sends such.
     pub fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
@@ -56,8 +66,10 @@ impl Answer {
         let served_at = text(DATE.as_str()).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
         Self {
             status,
-            body: String::from_utf8(body)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+            body: String::from_utf8(body).unwrap_or_else(|error| {
+                warn!("an answer holds bytes that are not UTF-8; they are replaced by U+FFFD");
+                String::from_utf8_lossy(error.as_bytes()).into_owned()
+            }),
             limits: LimitHeaders {
                 limit: number("x-sentry-rate-limit-limit"),
                 remaining: number("x-sentry-rate-limit-remaining"),
@@ -141,14 +153,10 @@ fn limited_wait(answer: &Answer, until_reset: Option<Duration>, failures: u32) -
     }
 }
 
-/// A path that no older form stands in for: a 404 is final, anything else may be a passing page of a proxy.
-pub fn not_here_for_good(error: ApiError, failures: u32) -> Attempt {
-    match error.status {
-        Some(404 | 405) => Attempt::Fail(error),
-        _ => {
-            Attempt::Wait(retry::backoff(failures), ApiError { kind: ErrorKind::Unavailable, ..error }, Verdict::Retry)
-        }
-    }
+/// What looks like a missing path and cannot be one: to be tried again.
+pub fn passing(error: ApiError, failures: u32) -> Attempt {
+    let error = ApiError { kind: ErrorKind::Unavailable, ..error };
+    Attempt::Wait(retry::backoff(failures), error, Verdict::Retry)
 }
 
 /// A request that got no whole answer.

@@ -68,7 +68,7 @@ pub struct Client {
     token: Token,
     limits: RateLimits,
     max_retries: u32,
-    /// The path that this server answers, per endpoint that has several; keyed by today's path.
+    /// The path that this server has answered, per endpoint; keyed by today's path.
     known_paths: Mutex<HashMap<&'static str, usize>>,
     /// Until a server has refused `project=-1`.
     knows_all_projects: AtomicBool,
@@ -135,6 +135,10 @@ impl Client {
             // Servers that do not know project=-1 take it for a project that may not be seen.
             Err(error) if all && error.kind == ErrorKind::Forbidden => {
                 let page = self.get_form(request, false).await.map_err(|_| error)?;
+                // Asked once more, since a 403 that passes must not narrow the lists of the whole run.
+                if let Ok(page) = self.get_form(request, true).await {
+                    return Ok(page);
+                }
                 if self.knows_all_projects.swap(false, Ordering::Relaxed) {
                     info!("This server does not know project=-1: lists hold what the token's own projects have");
                 }
@@ -146,34 +150,47 @@ impl Client {
 
     async fn get_form(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
         let paths = request.endpoint.paths;
-        let mut index = self.known_path(paths[0]);
-        loop {
-            match self.get_path(request, index, all_projects).await {
-                Attempt::Page(page) => {
-                    self.remember_path(paths, index);
-                    return Ok(page);
-                }
-                Attempt::NotHere(error) if index + 1 < paths.len() => {
-                    debug!("{error}; trying the path that older servers have");
-                    index += 1;
-                }
-                Attempt::NotHere(error) | Attempt::Fail(error) | Attempt::Wait(_, error, _) => {
-                    return Err(error);
+        if let Some(index) = self.known_path(paths[0]) {
+            return self.get_path(request, index, all_projects, true).await.into_result();
+        }
+        let most = request.max_retries.unwrap_or(self.max_retries);
+        for failures in 0.. {
+            // A web page in place of an answer may be a proxy's and pass; a 404 from every path is an answer.
+            let mut passing = None;
+            let mut missing = None;
+            for index in 0..paths.len() {
+                match self.get_path(request, index, all_projects, false).await {
+                    Attempt::Page(page) => {
+                        self.remember_path(paths[0], index);
+                        return Ok(page);
+                    }
+                    Attempt::NotHere(error) if error.kind == ErrorKind::NotFound => missing = Some(error),
+                    Attempt::NotHere(error) => passing = Some(error),
+                    Attempt::Fail(error) if error.kind == ErrorKind::NotFound && passing.is_some() => {}
+                    Attempt::Fail(error) | Attempt::Wait(_, error, _) => return Err(error),
                 }
             }
+            let wait = retry::backoff(failures);
+            match (passing, missing) {
+                (Some(error), _) if failures >= most => return Err(ApiError { kind: ErrorKind::Unavailable, ..error }),
+                (Some(error), _) => self.announce(&error, wait, Verdict::Retry, failures + 1, most),
+                (None, Some(error)) => return Err(error),
+                (None, None) => {}
+            }
+            tokio::time::sleep(wait).await;
         }
+        unreachable!("the loop above ends by returning")
     }
 
-    /// Tries one path until it answers for good.
-    async fn get_path(&self, request: &Request, index: usize, all_projects: bool) -> Attempt {
+    /// Tries one path until it answers for good. A path that is `known` to work cannot be missing: there, what looks
+    /// like it is taken for a passing page of a proxy or a brown-out.
+    async fn get_path(&self, request: &Request, index: usize, all_projects: bool, known: bool) -> Attempt {
         let path = request.path(index, all_projects);
-        let last_path = index + 1 == request.endpoint.paths.len();
         let max_retries = request.max_retries.unwrap_or(self.max_retries);
         let (mut failures, mut limited) = (0, 0);
         loop {
             let attempt = match self.attempt(request, &path, failures).await {
-                // Nothing older to try: a path in a brown-out, or a proxy's page, may be well again later.
-                Attempt::NotHere(error) if last_path => answer::not_here_for_good(error, failures),
+                Attempt::NotHere(error) if known => answer::passing(error, failures),
                 attempt => attempt,
             };
             let Attempt::Wait(wait, error, verdict) = attempt else {
@@ -181,6 +198,8 @@ impl Client {
             };
             let (tries, most) = match verdict {
                 Verdict::RateLimited => (&mut limited, retry::MAX_LIMITED),
+                // A request may ask for less patience with answers, but a broken connection is no answer.
+                _ if error.status.is_none() => (&mut failures, self.max_retries),
                 _ => (&mut failures, max_retries),
             };
             if *tries >= most {
@@ -245,16 +264,17 @@ impl Client {
         Ok(Answer::new(status, &headers, bytes.into()))
     }
 
-    fn known_path(&self, todays: &'static str) -> usize {
+    fn known_path(&self, todays: &'static str) -> Option<usize> {
         let known = self.known_paths.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(todays).copied().unwrap_or(0)
+        known.get(todays).copied()
     }
 
-    fn remember_path(&self, paths: &'static [&'static str], index: usize) {
+    fn remember_path(&self, todays: &'static str, index: usize) {
         if index > 0 {
-            let mut known = self.known_paths.lock().unwrap_or_else(PoisonError::into_inner);
-            known.insert(paths[0], index);
+            debug!("this server has an older path for {todays}");
         }
+        let mut known = self.known_paths.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(todays, index);
     }
 }
 

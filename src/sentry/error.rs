@@ -51,6 +51,13 @@ pub struct ApiError {
     pub scope: &'static str,
 }
 
+impl ApiError {
+    /// An answer of the right shape with rows that cannot be used.
+    pub fn odd_rows(path: String, scope: &'static str, detail: &str) -> Self {
+        Self { kind: ErrorKind::Protocol, status: None, path, detail: detail.to_owned(), scope }
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "GET {}", self.path)?;

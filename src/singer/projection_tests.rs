@@ -81,6 +81,36 @@ fn what_cannot_be_converted_is_null_and_counted() {
 }
 
 #[test]
+fn text_that_is_no_json_number_is_not_written_as_one() {
+    for text in ["inf", "-Infinity", "NaN", "1e999"] {
+        let raw = format!(r#"{{"id":"1","x":"{text}"}}"#);
+        let (record, notes) = record(&projection(&schema(), json!([]), false), &raw, &[]);
+        assert_eq!(record, json!({"id": "1", "x": null}));
+        assert_eq!(notes.unreadable, BTreeMap::from([("x".to_owned(), 1)]));
+    }
+}
+
+#[test]
+fn a_time_beyond_the_years_of_rfc_3339_is_unreadable() {
+    for text in ["+12345-01-01T00:00:00", "9999-12-31T23:59:59-01:00", "-0001-01-01T00:00:00"] {
+        let raw = format!(r#"{{"id":"1","at":"{text}"}}"#);
+        let (record, _) = record(&projection(&schema(), json!([]), false), &raw, &[]);
+        assert_eq!(record, json!({"id": "1", "at": null}), "{text}");
+    }
+}
+
+#[test]
+fn what_is_deselected_stays_out_of_a_converted_value_too() {
+    let metadata = json!([
+        {"breadcrumb": ["properties", "list", "items", "properties", "v"], "metadata": {"selected": false}},
+    ]);
+    let raw = r#"{"id":"1","list":{"k":"a","v":"b"}}"#;
+    let (record, notes) = record(&projection(&schema(), metadata, false), raw, &[]);
+    assert_eq!(record, json!({"id": "1", "list": [{"k": "a"}]}));
+    assert_eq!(notes.converted, BTreeMap::from([("list".to_owned(), 1)]));
+}
+
+#[test]
 fn nested_deselection_reaches_objects_and_items_of_arrays() {
     let out = |path: &[&str]| json!({"breadcrumb": path, "metadata": {"selected": false}});
     let metadata = json!([

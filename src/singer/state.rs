@@ -189,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_could_not_be_read_back_is_not_read() {
+        for time in ["9999-12-31T23:59:59-01:00", "+12345-01-31", "-0001-01-31"] {
+            let text = json!({"bookmarks": {"issues": {"start": time}, "teams": time}}).to_string();
+            assert_eq!(State::parse(&text).expect("a state"), State::default(), "{time}");
+        }
+    }
+
+    #[test]
     fn an_empty_file_is_an_empty_state_and_a_list_is_an_error() {
         assert_eq!(State::parse(" ").expect("a state"), State::default());
         assert_eq!(State::parse("{}").expect("a state"), State::default());

@@ -49,11 +49,6 @@ impl Writer {
         }
         self.lines.send(lines).await.map_err(|_| OutputClosed)
     }
-
-    /// Queues whole lines if there is room at once; used on the way out of a stopped run.
-    pub fn try_write(&self, lines: Vec<u8>) -> bool {
-        self.lines.try_send(lines).is_ok()
-    }
 }
 
 impl WriterThread {

@@ -4,7 +4,7 @@
 use tracing::debug;
 
 use crate::sentry::endpoint::{Endpoint, PathValues};
-use crate::sentry::error::ErrorKind;
+use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::singer::record::{Row, items};
@@ -90,10 +90,15 @@ impl Children<'_> {
 
     /// A whole list as one raw JSON array.
     async fn list(&self, embed: &'static Embed, values: PathValues) -> Result<String, WalkError> {
-        let mut pages = Pages::new(&self.sync.client, Request::new(&embed.endpoint, values));
+        let request = Request::new(&embed.endpoint, values);
+        let path = request.path(0, true);
+        let mut pages = Pages::new(&self.sync.client, request);
         let mut list = String::from("[");
         while let Some(page) = pages.next().await? {
             for row in page.rows() {
+                if !row.starts_with('{') {
+                    return Err(ApiError::odd_rows(path, embed.endpoint.scope, "a row that is no object").into());
+                }
                 if list.len() > 1 {
                     list.push(',');
                 }

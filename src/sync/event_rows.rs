@@ -1,12 +1,13 @@
 //! Event records: context fields, and the event's detail where the lists do not carry what is wanted.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 
 use futures_util::stream::{self, StreamExt};
 use tracing::{debug, warn};
 
 use crate::sentry::endpoint::{Class, Endpoint};
-use crate::sentry::error::ErrorKind;
+use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
 use crate::singer::record::Row;
@@ -49,6 +50,7 @@ pub struct EventRecords<'a> {
     project_slug: String,
     titles: HashMap<&'a str, &'a str>,
     needs_detail: bool,
+    odd: Cell<u64>,
 }
 
 impl<'a> EventRecords<'a> {
@@ -63,6 +65,7 @@ impl<'a> EventRecords<'a> {
             project_slug: quote(&project.slug),
             titles,
             needs_detail: wanted_detail(sync, output).is_some(),
+            odd: Cell::new(0),
         }
     }
 
@@ -74,14 +77,36 @@ impl<'a> EventRecords<'a> {
         while let Some((raw, detail)) = with_details.next().await {
             let detail = detail?;
             let raw = detail.as_ref().and_then(|page| page.rows().next()).unwrap_or(raw);
-            let Some(row) = Row::scan(raw) else {
-                self.output.gap("a row that is no object");
-                continue;
-            };
-            self.push(&mut batch, &row, issue);
+            if let Some(row) = self.scan(raw) {
+                self.push(&mut batch, &row, issue);
+            }
         }
         drop(with_details);
         Ok(batch.send(&self.sync.output).await?)
+    }
+
+    /// A row that can be written: an object with the key. Others are counted.
+    pub(super) fn scan<'r>(&self, raw: &'r str) -> Option<Row<'r>> {
+        let row = Row::scan(raw).filter(|row| row.text("eventID").is_some());
+        self.odd.set(self.odd.get() + u64::from(row.is_none()));
+        row
+    }
+
+    /// Whether rows have come that could not be written.
+    pub(super) fn has_odd_rows(&self) -> bool {
+        self.odd.get() > 0
+    }
+
+    /// An error, if rows have come that could not be written.
+    pub(super) fn check(&self) -> Result<(), WalkError> {
+        match self.odd.get() {
+            0 => Ok(()),
+            odd => {
+                let detail = format!("{odd} rows that are no objects or have no eventID");
+                let path = format!("projects/{}/{}/events/", self.sync.config.organization, self.project.slug);
+                Err(ApiError::odd_rows(path, "project:read", &detail).into())
+            }
+        }
     }
 
     fn push(&self, batch: &mut crate::sync::output::Batch<'_>, row: &Row<'_>, issue: Option<&str>) {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::pin::Pin;
 
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::sampling::Sample;
 use crate::sentry::error::ErrorKind;
@@ -89,7 +89,7 @@ async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
         Way::SampleByIssue => reader.each_issue(|_| true, async |issue| reader.sampled_issue(issue).await).await?,
     }
     reader.log_sampling();
-    Ok(())
+    reader.records.check()
 }
 
 /// The way to take, and what is done of it. What an interrupted run did counts only on the way that it went.
@@ -149,6 +149,9 @@ impl<'a> Reader<'a> {
 
     /// Changes this project's part of the progress, which vouches for what has been written.
     async fn note(&self, change: impl FnOnce(&mut Part)) -> Result<(), OutputClosed> {
+        if self.records.has_odd_rows() {
+            return self.sync.output.advance_page(|_| ()).await; // what could not be written stays ahead of the mark
+        }
         change(&mut self.part.borrow_mut());
         let part = self.part.borrow().clone();
         let (project, end) = (self.work.project.id.clone(), self.work.end);
@@ -195,7 +198,13 @@ impl<'a> Reader<'a> {
         let mut sampler = sampling.fraction.filter(|fraction| *fraction < 1.0).map(|_| HashMap::new());
         let has_errors = self.work.issues.iter().any(|issue| issue.is_error);
         if has_errors && !self.part.borrow().listed {
+            let (fresh, before) = (self.part.borrow().until.is_none(), self.total.get());
             self.newest(self.project_list(), None, &mut sampler).await?;
+            if fresh && sampling.max_per_project.is_none() {
+                let counts = self.work.issues.iter().filter(|issue| issue.is_error).map(|issue| issue.events);
+                let what = format!("project {}", self.work.project.slug);
+                self.compare_counts(&what, counts.sum(), self.total.get() - before);
+            }
         }
         if sampler.is_none() {
             self.note(|part| part.listed = true).await?;
@@ -256,14 +265,28 @@ impl<'a> Reader<'a> {
             Left::Everything | Left::Nothing => None,
         };
         let mut list = self.issue_list(issue, false, until);
+        let mut read = 0;
         while let Some(page) = list.next().await? {
+            read += page.rows().count() as u64;
             self.records.write(page.rows(), Some(&issue.id)).await?;
             match page.until {
                 Some(until) => self.note(|part| part.issues.reach(&issue.id, until)).await?,
                 None => self.sync.output.advance_page(|_| ()).await?,
             }
         }
+        self.compare_counts(&format!("issue {}", issue.id), issue.events.filter(|_| until.is_none()), read);
         Ok(())
+    }
+
+    /// Warns where a list ended before as many events had come as the issue walk announced: a list that is cut short
+    /// looks like its end.
+    pub(super) fn compare_counts(&self, what: &str, announced: Option<u64>, read: u64) {
+        if let Some(announced) = announced.filter(|announced| read < *announced) {
+            let project = &self.work.project.slug;
+            warn!(
+                "events: {what} of project {project} has fewer events in its list than announced: {read} of {announced}"
+            );
+        }
     }
 
     /// The log lines that users of the original tap know.

@@ -24,6 +24,8 @@ pub struct Found {
     pub changed: HashMap<String, Vec<ChangedIssue>>,
     /// Projects whose issues could not be listed.
     pub failed: BTreeMap<String, ApiError>,
+    /// Some rows could not be read, and nobody knows of which project they were.
+    pub odd: bool,
 }
 
 /// What an interrupted run has written of a list.

@@ -140,7 +140,8 @@ impl<'a> IssueWalk<'a> {
 
     async fn organization_wide(&mut self, list: &mut List<'_>) -> Result<(), WalkError> {
         let wanted: BTreeSet<&String> = list.group.emit.union(&list.group.detect).collect();
-        let all = wanted.len() >= self.projects.len() || wanted.len() > MAX_PROJECT_IDS;
+        // As long as the server is not known: to a single project an old one answers with 500, to all of them with a refusal.
+        let all = !self.sure || wanted.len() >= self.projects.len() || wanted.len() > MAX_PROJECT_IDS;
         let ids: Vec<String> = if all { vec!["-1".to_owned()] } else { wanted.into_iter().cloned().collect() };
         for query in ["", FEEDBACK] {
             let mut request = Request::new(&ORGANIZATION_ISSUES, self.sync.values()).with("query", query);
@@ -258,7 +259,7 @@ impl<'a> IssueWalk<'a> {
             let rows: Vec<Row<'_>> = page.rows().filter_map(Row::scan).collect();
             let counted = first.is_some() && self.knows_windows();
             let issues: Vec<IssueRow<'_>> = rows.iter().filter_map(|row| IssueRow::read(row, counted)).collect();
-            self.count_odd_rows(page.len() - issues.len());
+            list.found.odd |= self.count_odd_rows(page.len() - issues.len());
             let times = || issues.iter().filter_map(|issue| issue.last_seen);
             in_order &= newest_left.into_iter().chain(times()).is_sorted_by(|a, b| a >= b);
             newest_left = times().next_back().or(newest_left);
@@ -269,7 +270,9 @@ impl<'a> IssueWalk<'a> {
             let written = first.map_or(Written::Nothing, |(_, written)| written);
             let emit = fresh.into_iter().filter(|issue| list.emits(issue) && !written.covers(issue.last_seen));
             write_issues(self.sync, &emit.collect::<Vec<_>>()).await?;
-            if let (Some((name, _)), Some(until), true) = (first, newest_left.filter(|_| in_order), list.writes()) {
+            if let (Some((name, _)), Some(until), true) =
+                (first, newest_left.filter(|_| in_order), list.writes() && !list.found.odd)
+            {
                 self.mark(list.asked, name, until, written).await?;
             }
             if past && !self.knows_windows() {
@@ -289,11 +292,13 @@ impl<'a> IssueWalk<'a> {
         Ok(self.sync.output.advance_page(change).await?)
     }
 
-    fn count_odd_rows(&self, odd: usize) {
-        if odd > 0
-            && let Some(output) = self.sync.output.stream("issues").or_else(|| self.sync.output.stream("events"))
-        {
-            output.gap(format!("{odd} issue rows without id or project"));
+    /// Says that there are rows from which neither issues nor their events can be had.
+    fn count_odd_rows(&self, odd: usize) -> bool {
+        for output in ["issues", "events"].into_iter().filter_map(|name| self.sync.output.stream(name)) {
+            if odd > 0 {
+                output.gap(format!("{odd} issue rows without id or project"));
+            }
         }
+        odd > 0
     }
 }

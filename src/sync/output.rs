@@ -162,14 +162,6 @@ impl Output {
         self.unvouched.store(0, Ordering::Relaxed);
         self.writer.write(line).await
     }
-
-    /// The state as the last line of a run that is stopped from outside; lost if the target takes nothing any more.
-    pub fn last_state(&self) -> bool {
-        match self.state.try_lock() {
-            Ok(keeper) => self.writer.try_write(message::state_line(&keeper.state.to_value())),
-            Err(_) => false,
-        }
-    }
 }
 
 impl StreamOutput {
@@ -216,6 +208,11 @@ impl StreamOutput {
         let what = what.into();
         warn!("{}: {what}", self.stream.tap_stream_id);
         lock(&self.tally).gaps.push(what);
+    }
+
+    /// Whether a part could not be read so far.
+    pub fn has_gaps(&self) -> bool {
+        !lock(&self.tally).gaps.is_empty()
     }
 
     /// What the stream has come to so far.

@@ -137,8 +137,9 @@ impl Pass<'_> {
     }
 
     async fn finish_issues(&self, old: &Bookmark, found: &Found) -> Result<(), WalkError> {
-        let projects = self.projects_after(old, &found.failed.keys().cloned().collect());
-        let (end, refreshed) = (self.end, self.refresh && found.failed.is_empty());
+        let failed: BTreeSet<String> = found.failed.keys().cloned().chain(self.any_of(found)).collect();
+        let projects = self.projects_after(old, &failed);
+        let (end, refreshed) = (self.end, self.refresh && failed.is_empty());
         let change = |state: &mut State| {
             let bookmark = state.bookmark_mut("issues");
             bookmark.start = Some(end);
@@ -149,6 +150,11 @@ impl Pass<'_> {
             }
         };
         Ok(self.sync.output.advance(change).await?)
+    }
+
+    /// The projects that rows nobody could read may have been of.
+    fn any_of(&self, found: &Found) -> impl Iterator<Item = String> {
+        self.projects.iter().filter(|_| found.odd).map(|project| project.id.clone())
     }
 
     async fn read_events(&self, old: &Bookmark, found: Found, knows_windows: bool) -> Result<(), WalkError> {
@@ -190,6 +196,7 @@ impl Pass<'_> {
                 Err(error) => return Err(error),
             }
         }
+        failed.extend(self.any_of(&found));
         let projects = self.projects_after(old, &failed);
         let change = |state: &mut State| {
             let bookmark = state.bookmark_mut("events");

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use tracing::{debug, info};
 
 use crate::sampling::{Sample, keep, priority};
-use crate::singer::record::Row;
 use crate::sync::events::Reader;
 use crate::sync::plan::ChangedIssue;
 use crate::sync::walk::WalkError;
@@ -18,7 +17,7 @@ impl Reader<'_> {
     pub(super) fn offer(&self, samples: &mut HashMap<String, Sample>, rows: &[&str], issue: Option<&str>) {
         let sampling = &self.sync.config.sampling;
         for raw in rows {
-            let Some(row) = Row::scan(raw) else { continue };
+            let Some(row) = self.records.scan(raw) else { continue };
             let group = row.text("groupID");
             let group = group.as_deref().or(issue).unwrap_or_default().to_owned();
             let id = row.text("eventID").unwrap_or_default();
@@ -83,11 +82,12 @@ impl Reader<'_> {
         let mut list = self.issue_list(issue, false, None);
         while let Some(page) = list.next().await? {
             for raw in page.rows() {
-                let Some(row) = Row::scan(raw) else { continue };
+                let Some(row) = self.records.scan(raw) else { continue };
                 sample.offer(priority(sampling.seed, &row.text("eventID").unwrap_or_default()), raw);
             }
         }
         self.total.set(self.total.get() + sample.offered());
+        self.compare_counts(&format!("issue {}", issue.id), issue.events, sample.offered());
         let earlier = self.earlier(issue, sample.offered());
         self.write_sample(&issue.id, sample, earlier).await
     }
@@ -110,6 +110,7 @@ impl Reader<'_> {
             self.records.write(rows.into_iter(), Some(&issue.id)).await?;
         }
         self.total.set(self.total.get() + n);
+        self.compare_counts(&format!("a sample of issue {}", issue.id), Some(k), k - left as u64);
         debug!("Sampling {} out of {n} events for issue {}", k - left as u64, issue.id);
         Ok(true)
     }

@@ -143,6 +143,10 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
+        self.output.into_iter().chain(self.children.outputs.iter().copied())
+    }
+
     /// The stream under whose bookmark the progress of this walk is kept.
     fn holder(&self) -> Option<&'static str> {
         self.output.or(self.children.outputs.first().copied()).map(|output| output.stream.tap_stream_id)
@@ -234,6 +238,10 @@ impl<'a> Walk<'a> {
 
     async fn mark(&self, place: Place) -> Result<(), WalkError> {
         let mark = match (self.is_filtered(), place.time) {
+            // What could not be read stays ahead of the mark, so that a run that goes on from here tries it again.
+            _ if self.outputs().any(StreamOutput::has_gaps) => {
+                return Ok(self.sync.output.advance_page(|_| ()).await?);
+            }
             (false, _) => Mark { item: Some(place.key), ..Mark::default() },
             (true, Some(time)) if self.newest_first => Mark { until: Some(time), ..Mark::default() },
             (true, _) => return Ok(self.sync.output.advance_page(|_| ()).await?),
@@ -264,16 +272,21 @@ impl<'a> Walk<'a> {
     }
 
     fn skip(&self, reason: &str) {
-        for output in self.output.iter().chain(&self.children.outputs) {
+        for output in self.outputs() {
             output.gap(reason);
         }
     }
 
-    /// Moves the bookmarks of what was read without a gap.
+    /// Moves the bookmarks of what was read without a gap. What has a gap is read again from its bookmark on.
     async fn finish(&self) -> Result<(), WalkError> {
-        for output in self.output.iter().chain(&self.children.outputs) {
+        for output in self.outputs() {
             let name = output.stream.tap_stream_id;
-            if output.tally().gaps.is_empty() {
+            if output.has_gaps() {
+                let change = |state: &mut State| {
+                    state.bookmarks.get_mut(name).into_iter().for_each(|bookmark| bookmark.progress = None);
+                };
+                self.sync.output.change(change).await;
+            } else {
                 let change = |state: &mut State| {
                     let bookmark = state.bookmark_mut(name);
                     bookmark.start = Some(self.end);

@@ -86,6 +86,13 @@ pub enum FaultKind {
         /// The body.
         bytes: Vec<u8>,
     },
+    /// The right answer with these bytes of its body, where they occur first, replaced by others.
+    Replace {
+        /// What is looked for.
+        from: Vec<u8>,
+        /// What takes its place.
+        to: Vec<u8>,
+    },
     /// The page without its `Link` header.
     DropLink,
     /// The page with a next cursor equal to the one asked with, said to have results.
@@ -93,7 +100,7 @@ pub enum FaultKind {
     /// The page with links to another host.
     ForeignLink,
     /// An empty page before the asked one: `next` has results and a cursor, spelled differently, for
-    /// the same place, so nothing is lost by going on.
+    /// the same place, so nothing is lost by going on. Every one in a row is spelled in a new way.
     EmptyPage,
     /// 302 to this address.
     Redirect {
@@ -106,6 +113,11 @@ impl FaultKind {
     /// An answer with this status and a JSON body.
     pub fn status(code: u16, body: &str) -> Self {
         Self::Status { code, body: body.to_owned(), content_type: "application/json".to_owned(), headers: Vec::new() }
+    }
+
+    /// The right answer with one text of its body replaced by another.
+    pub fn replace(from: &str, to: &str) -> Self {
+        Self::Replace { from: from.into(), to: to.into() }
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) fn apply(fault: &FaultKind, reply: &mut Reply, origin: &mut String, c
         FaultKind::Redirect { location } => {
             *reply = Reply::new(302, "text/html; charset=utf-8", "").with("Location", location.as_str());
         }
+        FaultKind::Replace { from, to } => replace(&mut reply.body, from, to),
         FaultKind::DropLink => reply.link = None,
         FaultKind::RepeatCursor => {
             set_next(reply, call.get("cursor").unwrap_or("0:0:0").to_owned());
@@ -46,14 +47,14 @@ fn set_next(reply: &mut Reply, cursor: String) {
     }
 }
 
-/// Another spelling of a cursor: its first number with or without a fraction. The start of every
-/// family is `0:0:0`.
-fn respelled(cursor: Option<&str>) -> String {
-    match cursor.and_then(|text| text.split_once(':')) {
-        None => "0:0:0".to_owned(),
-        Some((value, rest)) => match value.strip_suffix(".0") {
-            Some(whole) => format!("{whole}:{rest}"),
-            None => format!("{value}.0:{rest}"),
-        },
+/// Replaces the first occurrence, if there is one.
+fn replace(body: &mut Vec<u8>, from: &[u8], to: &[u8]) {
+    if let Some(at) = body.windows(from.len().max(1)).position(|window| window == from) {
+        body.splice(at..at + from.len(), to.iter().copied());
     }
+}
+
+/// Another spelling of a cursor: one zero more in front. The start of every family is `0:0:0`.
+fn respelled(cursor: Option<&str>) -> String {
+    cursor.map_or_else(|| "0:0:0".to_owned(), |text| format!("0{text}"))
 }

@@ -118,6 +118,14 @@ fn empty_pages_lose_nothing() {
 }
 
 #[test]
+fn bytes_of_a_body_are_replaced_once() {
+    let sim = with(NthHit::only(1), FaultKind::replace("\"slug\"", "\"xslug\""));
+    let texts = [get(&sim, TEAMS).text(), get(&sim, TEAMS).text()];
+    assert_eq!(texts.each_ref().map(|text| text.matches("\"xslug\"").count()), [1, 0]);
+    assert_eq!(texts[0].replace("xslug", "slug"), texts[1]);
+}
+
+#[test]
 fn delays_redirects_and_odd_bodies() {
     let sim = with(NthHit::every(), FaultKind::Delay(Duration::from_millis(80)));
     get(&sim, TEAMS);
