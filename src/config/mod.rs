@@ -19,6 +19,11 @@ use crate::config::values::Values;
 use crate::sentry::client::Settings;
 use crate::sentry::token::Token;
 
+/// More than any server keeps, and little enough to be reckoned with.
+const LONGEST_LOOKBACK: Duration = Duration::from_hours(24 * 36_500);
+/// Less would be no time at all.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
+
 /// The checked configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -110,7 +115,7 @@ impl Config {
             );
         }
         let sampling = read_sampling(&mut values, object);
-        let lookback = Duration::from_secs(values.integer("lookback_window", 0).unwrap_or(600));
+        let lookback = Duration::from_secs(values.integer("lookback_window", 0).unwrap_or(600)).min(LONGEST_LOOKBACK);
         let issue_refresh = read_refresh(&mut values);
         let keep_unknown_fields = read_unknown_fields(&mut values);
         let client = read_client(&mut values, token, base_url);
@@ -161,10 +166,9 @@ fn read_base_url(values: &mut Values<'_>, allow_http: bool) -> Option<Url> {
 
 /// The address with a password cut out, for messages.
 fn without_user_info(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}(hidden){}", &text[..scheme + 3], &text[at..])
-        }
+    let start = text.find("://").map_or(0, |scheme| scheme + 3);
+    match text.rfind('@') {
+        Some(at) if at >= start => format!("{}(hidden){}", &text[..start], &text[at..]),
         _ => text.to_owned(),
     }
 }
@@ -252,7 +256,7 @@ fn read_client(values: &mut Values<'_>, token: Option<Token>, base_url: Option<U
         token: token?,
         rate_limit: rate_limit.unwrap_or(10.0),
         max_retries: u32::try_from(max_retries).unwrap_or(u32::MAX),
-        request_timeout: Duration::from_secs_f64(timeout.unwrap_or(120.0)),
+        request_timeout: Duration::from_secs_f64(timeout.unwrap_or(120.0)).max(SHORTEST_TIMEOUT),
         user_agent: user_agent.unwrap_or_else(|| default_agent.to_owned()),
         ca_bundle,
     })

@@ -154,7 +154,7 @@ impl State {
 impl RateLimits {
     /// A ceiling of `per_second` requests, spaced evenly: no volleys.
     pub fn new(per_second: f64) -> Self {
-        let period = Duration::from_secs_f64(1.0 / per_second);
+        let period = Duration::from_secs_f64((1.0 / per_second).min(86_400.0));
         let quota = Quota::with_period(period.max(Duration::from_nanos(1)))
             .unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN))
             .allow_burst(NonZeroU32::MIN);

@@ -165,17 +165,14 @@ impl Field {
     fn put_value(&self, out: &mut Vec<u8>, name: &str, value: &str, notes: &mut Notes) {
         let first = value.as_bytes().first().copied().unwrap_or(b'n');
         if fits(self.kind, first, value) {
-            return match &self.kept {
-                Kept::Whole => put_raw(out, value, notes),
-                kept => put_kept(out, value, kept, notes),
-            };
+            return put_kept(out, value, &self.kept, notes);
         }
         let (counter, converted) = match convert(self.kind, first, value) {
             Some(converted) => (&mut notes.converted, converted),
             None => (&mut notes.unreadable, "null".to_owned()),
         };
         *counter.entry(name.to_owned()).or_default() += 1;
-        put_raw(out, &converted, notes);
+        put_kept(out, &converted, &self.kept, notes);
     }
 }
 
@@ -226,7 +223,7 @@ fn convert(kind: Kind, first: u8, value: &str) -> Option<String> {
         }
         Kind::Integer if first == b'"' => inner().parse::<i64>().ok().map(|n| n.to_string()),
         Kind::Integer => whole_number(value),
-        Kind::Number if first == b'"' => inner().parse::<f64>().ok().map(|n| n.to_string()),
+        Kind::Number if first == b'"' => inner().parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| n.to_string()),
         Kind::Boolean if first == b'"' => inner().parse::<bool>().ok().map(|b| b.to_string()),
         Kind::Array => Some(format!("[{value}]")),
         _ => None,
