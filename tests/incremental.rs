@@ -143,3 +143,25 @@ fn the_original_taps_state_is_continued() {
     assert_eq!(run.keys("events", "eventID"), events.map(|event| event.id.clone()).collect());
     assert!(!run.last_state().to_string().contains("junk"));
 }
+
+#[test]
+fn days_that_the_server_has_thrown_away_since_the_last_run_are_named() {
+    let simulator = simulator();
+    let now = simulator.now();
+    let lost = now - TimeDelta::days(120);
+    let time = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let state = json!({"bookmarks": {"issues": {"start": time(lost)}, "events": {"start": time(lost)}}});
+    for streams in [&["issues"][..], &["events"], &["issues", "events"]] {
+        let run = Tap::new(&simulator).only(streams).state(state.clone()).sync();
+        for stream in streams {
+            let warnings = run.stderr.lines().filter(|line| {
+                line.starts_with(&format!("WARNING {stream}: "))
+                    && line.contains(&format!("{} to 2026-08-03", time(lost)))
+            });
+            assert_eq!(warnings.count(), 1, "{stream}: {}", run.stderr);
+        }
+    }
+    // A first run loses nothing that it ever had.
+    let first = Tap::new(&simulator).sync();
+    assert!(!first.stderr.contains("can no longer be had"), "{}", first.stderr);
+}

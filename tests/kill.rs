@@ -2,7 +2,7 @@
 //! read twice.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::Tap;
 
 /// What a target holds: the records by key, how often each came, and the last STATE.
 #[derive(Default)]
-struct Target {
+pub struct Target {
     records: BTreeMap<(String, String), usize>,
     state: Option<Value>,
 }
@@ -51,7 +51,13 @@ impl Target {
         }
     }
 
-    fn keys(&self, stream: &str) -> BTreeSet<String> {
+    /// How many records came more than once.
+    fn repeated(&self) -> usize {
+        self.records.values().sum::<usize>() - self.records.len()
+    }
+
+    /// The keys of a stream.
+    pub fn keys(&self, stream: &str) -> BTreeSet<String> {
         self.records.keys().filter(|(of, _)| of == stream).map(|(_, key)| key.clone()).collect()
     }
 
@@ -87,29 +93,24 @@ fn text(log: &tempfile::NamedTempFile) -> String {
     std::fs::read_to_string(log.path()).expect("text")
 }
 
-/// Kills at random lines until a run comes to its end; returns the number of kills.
-fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> usize {
-    let mut dice = Dice(seed);
-    let mut target = Target::default();
-    let mut tap = tap;
-    for kills in 0..400 {
-        simulator.clear_requests();
+/// Kills a tap at random lines and starts it again from the last STATE, until a run comes to its end; after `most`
+/// kills a run is left alone. `after` is told how many records came again with each run. Returns what the target holds,
+/// and the number of kills.
+pub fn killed(mut tap: Tap, seed: u64, lines: usize, most: usize, mut after: impl FnMut(usize)) -> (Target, usize) {
+    let (mut dice, mut target) = (Dice(seed), Target::default());
+    for kills in 0..=most {
         let log = tempfile::NamedTempFile::new().expect("a file");
         let mut child = start(&tap, &log);
-        let before = target.records.values().sum::<usize>() - target.records.len();
-        let ended = target.take(&mut child, dice.roll(lines));
-        let _ = child.kill();
+        let before = target.repeated();
+        let ended = target.take(&mut child, if kills == most { usize::MAX } else { dice.roll(lines) });
+        if !ended {
+            let _ = child.kill();
+        }
         let status = child.wait().expect("the tap ends");
-        let again = target.records.values().sum::<usize>() - target.records.len() - before;
-        let in_flight = simulator.requests().iter().map(|request| request.in_flight).max().unwrap_or(0).max(1);
-        assert!(
-            again <= 100 * in_flight,
-            "seed {seed}: {again} records came again, with {in_flight} requests in flight"
-        );
+        after(target.repeated() - before);
         if ended {
             assert!(status.success(), "seed {seed}: the last run failed: {}", text(&log));
-            target.assert_holds(&simulator.truth());
-            return kills;
+            return (target, kills);
         }
         if let Some(state) = target.state.clone() {
             tap = tap.state(state);
@@ -118,46 +119,68 @@ fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> 
     panic!("seed {seed}: no run came to its end");
 }
 
+/// Kills runs against a simulator; each may bring a page per request in flight again, and all together everything.
+fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> usize {
+    simulator.clear_requests();
+    let check = |again: usize| {
+        let in_flight = simulator.requests().iter().map(|request| request.in_flight).max().unwrap_or(0).max(1);
+        assert!(
+            again <= 100 * in_flight,
+            "seed {seed}: {again} records came again, with {in_flight} requests in flight"
+        );
+        simulator.clear_requests();
+    };
+    let (target, kills) = killed(tap, seed, lines, 400, check);
+    target.assert_holds(&simulator.truth());
+    kills
+}
+
 /// How many times each shape is played; more by `TAP_SENTRY_KILL_RUNS`.
 fn runs() -> u64 {
     std::env::var("TAP_SENTRY_KILL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(2)
 }
 
-fn play(shape: &Shape, settings: Settings, lines: usize) {
+/// What was played, for those who count.
+fn report(what: &str, kills: usize) {
+    // Written past the test harness, which hides what passing tests print.
+    let _ = writeln!(std::io::stderr(), "{what}: {kills} runs were killed");
+    assert!(kills > 0, "nothing was killed");
+}
+
+fn play(what: &str, shape: &Shape, settings: Settings, lines: usize) {
     let mut kills = 0;
     for seed in 1..=runs() {
         let settings = Settings { latency: Duration::from_millis(2), ..settings.clone() };
         let simulator = Simulator::start(Organization::generate(&Shape { seed, ..shape.clone() }), settings);
         kills += kill_until_done(&simulator, Tap::new(&simulator), seed, lines);
     }
-    assert!(kills > 0, "nothing was killed");
+    report(what, kills);
 }
 
 #[test]
 fn many_projects_survive_kills() {
     let shape = Shape { projects: 12, issues_per_project: 6, events_per_issue: 4, ..Shape::default() };
-    play(&shape, Settings::self_hosted(), 150);
+    play("many projects", &shape, Settings::self_hosted(), 150);
 }
 
 #[test]
 fn one_huge_issue_survives_kills() {
     let shape = Shape { projects: 1, issue_sizes: vec![vec![3000, 2, 150]], ..Shape::default() };
-    play(&shape, Settings::saas(), 700);
+    play("one huge issue", &shape, Settings::saas(), 700);
 }
 
 #[test]
 fn a_long_tail_of_issues_survives_kills() {
     let shape = Shape { projects: 2, issues_per_project: 220, events_per_issue: 2, ..Shape::default() };
-    play(&shape, Settings::self_hosted(), 300);
+    play("a long tail", &shape, Settings::self_hosted(), 300);
 }
 
 #[test]
 fn issues_read_one_by_one_survive_kills() {
     let shape = Shape { projects: 2, issues_per_project: 15, events_per_issue: 30, ..Shape::default() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings { limits: false, ..Settings::saas() });
-    for seed in 1..=runs() {
-        kill_until_done(&simulator, Tap::new(&simulator).set("fetch_event_details", json!(true)), seed, 300);
-    }
+    let tap = || Tap::new(&simulator).set("fetch_event_details", json!(true));
+    report("issues one by one", (1..=runs()).map(|seed| kill_until_done(&simulator, tap(), seed, 300)).sum());
 }
 
 #[test]
@@ -167,23 +190,12 @@ fn an_old_server_survives_kills() {
     let now = chrono::Utc::now();
     let simulator = Simulator::start(Organization::generate(&Shape { now, ..shape }), Settings { now, ..settings });
     let tap = || Tap::new(&simulator).only(&["projects", "project_detail", "teams", "issues", "events"]);
+    let mut kills = 0;
     for seed in 1..=runs() {
-        let mut dice = Dice(seed);
-        let (mut target, mut tap) = (Target::default(), tap());
-        let ended = (0..200).any(|_| {
-            let log = tempfile::NamedTempFile::new().expect("a file");
-            let mut child = start(&tap, &log);
-            let ended = target.take(&mut child, dice.roll(400));
-            let _ = child.kill();
-            let status = child.wait().expect("the tap ends");
-            assert!(!ended || status.success(), "seed {seed}: a run failed: {}", text(&log));
-            if let Some(state) = target.state.clone() {
-                tap = std::mem::replace(&mut tap, Tap::new(&simulator)).state(state);
-            }
-            ended
-        });
-        assert!(ended, "seed {seed}");
+        let (target, killed) = killed(tap(), seed, 400, 200, |_| ());
         assert_eq!(target.keys("events"), simulator.truth().event_ids());
         assert_eq!(target.keys("issues"), simulator.truth().issues.keys().cloned().collect());
+        kills += killed;
     }
+    report("an old server", kills);
 }

@@ -113,6 +113,19 @@ fn an_incremental_sync_of_a_real_server_brings_all_that_is_new() {
 }
 
 #[test]
+fn a_sync_of_a_real_server_that_is_killed_five_times_is_complete() {
+    let Some(real) = real() else { return };
+    let (target, kills) = crate::kill::killed(real.tap().set("lookback_window", json!(0)), 5, 150, 5, |_| ());
+    let all = real.issues();
+    assert_eq!(target.keys("issues"), all.keys().cloned().collect());
+    assert_eq!(target.keys("events"), all.into_values().flat_map(|(_, events)| events).collect());
+    for stream in ["releases", "release"] {
+        assert_eq!(target.keys(stream).len(), real.truth["releases"].as_array().expect("releases").len(), "{stream}");
+    }
+    assert_eq!(kills, 5);
+}
+
+#[test]
 fn a_real_server_refuses_in_ways_that_are_explained() {
     let Some(real) = real() else { return };
     let critical = |run: Run, part: &str| {

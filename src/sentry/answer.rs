@@ -1,5 +1,6 @@
 //! From an answer, or the lack of one, to what is done next. Sends nothing and waits for nothing.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,6 +19,10 @@ use crate::sentry::token::Token;
 const RECONNECT: Duration = Duration::from_millis(50);
 /// Wait after a 429 for too many requests at once; no window has to end.
 const CONCURRENCY_WAIT: Duration = Duration::from_millis(200);
+
+/// What to do about a certificate that nobody vouches for.
+const UNTRUSTED: &str =
+    " (the server's certificate is not trusted: name the PEM file of the authority that signed it in ca_bundle)";
 
 /// What came back for one request.
 #[derive(Debug)]
@@ -161,12 +166,13 @@ pub fn passing(error: ApiError, failures: u32) -> Attempt {
 
 /// A request that got no whole answer.
 pub fn network_failure(endpoint: &'static Endpoint, path: &str, error: &reqwest::Error, failures: u32) -> Attempt {
-    let final_error = error.is_redirect() || error.is_builder();
+    let untrusted = has_bad_certificate(error);
+    let final_error = error.is_redirect() || error.is_builder() || untrusted;
     let api_error = ApiError {
         kind: if final_error { ErrorKind::Protocol } else { ErrorKind::Unavailable },
         status: None,
         path: path.to_owned(),
-        detail: innermost(error),
+        detail: innermost(error) + if untrusted { UNTRUSTED } else { "" },
         scope: endpoint.scope,
     };
     if final_error {
@@ -175,6 +181,20 @@ pub fn network_failure(endpoint: &'static Endpoint, path: &str, error: &reqwest:
     let broken = !error.is_connect() && !error.is_timeout() && failures == 0;
     let wait = if broken { RECONNECT } else { retry::backoff(failures) };
     Attempt::Wait(wait, api_error, Verdict::Retry)
+}
+
+/// Whether the server's certificate was refused: trying again would not make it better.
+fn has_bad_certificate(error: &reqwest::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        // An io::Error skips the error that it was made from when it is asked for its source.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
+    }
+    false
 }
 
 /// The cause that tells most, without the URL that reqwest puts in front.

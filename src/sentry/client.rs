@@ -4,7 +4,7 @@
 //! redirects are followed on the same host only.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use reqwest::redirect;
 use tracing::{debug, info, trace, warn};
 
 use crate::sentry::answer::{self, Answer, Attempt};
+use crate::sentry::costs::Costs;
 use crate::sentry::error::{ApiError, ErrorKind, Verdict};
 use crate::sentry::page::Page;
 use crate::sentry::rate_limit::RateLimits;
@@ -47,19 +48,6 @@ pub struct Settings {
     pub ca_bundle: Option<Vec<u8>>,
 }
 
-/// What a run cost.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Requests sent, repeats included.
-    pub requests: AtomicU64,
-    /// Requests sent again after an error.
-    pub retries: AtomicU64,
-    /// Answers of 429.
-    pub limited: AtomicU64,
-    /// Bytes of bodies, uncompressed.
-    pub bytes: AtomicU64,
-}
-
 /// A client for one organization's server.
 #[derive(Debug)]
 pub struct Client {
@@ -74,8 +62,8 @@ pub struct Client {
     knows_all_projects: AtomicBool,
     /// Connections that broke before an answer; a server with many of them closes each after one answer.
     broken: AtomicU32,
-    /// Counts for the summary.
-    pub counters: Counters,
+    /// For the summary.
+    pub costs: Costs,
 }
 
 impl Client {
@@ -109,13 +97,13 @@ impl Client {
             known_paths: Mutex::default(),
             knows_all_projects: AtomicBool::new(true),
             broken: AtomicU32::new(0),
-            counters: Counters::default(),
+            costs: Costs::default(),
         })
     }
 
     /// Whether anything has been heard of the server that could tell its clock.
     pub fn knows_the_time(&self) -> bool {
-        self.counters.requests.load(Ordering::Relaxed) > 0
+        self.costs.total().requests > 0
     }
 
     /// Whether this server has shown that it limits requests.
@@ -173,7 +161,7 @@ impl Client {
             let wait = retry::backoff(failures);
             match (passing, missing) {
                 (Some(error), _) if failures >= most => return Err(ApiError { kind: ErrorKind::Unavailable, ..error }),
-                (Some(error), _) => self.announce(&error, wait, Verdict::Retry, failures + 1, most),
+                (Some(error), _) => self.announce(request, &error, wait, Verdict::Retry, (failures + 1, most)),
                 (None, Some(error)) => return Err(error),
                 (None, None) => {}
             }
@@ -207,33 +195,40 @@ impl Client {
                 return Attempt::Fail(ApiError { detail, ..error });
             }
             *tries += 1;
-            self.announce(&error, wait, verdict, *tries, most);
+            self.announce(request, &error, wait, verdict, (*tries, most));
             tokio::time::sleep(wait).await;
         }
     }
 
-    fn announce(&self, error: &ApiError, wait: Duration, verdict: Verdict, tries: u32, most: u32) {
+    /// Counts and logs that a request will be sent again: its `tries`, and the most there may be.
+    fn announce(&self, request: &Request, error: &ApiError, wait: Duration, verdict: Verdict, tries: (u32, u32)) {
         let seconds = wait.as_secs_f64();
-        if verdict == Verdict::RateLimited {
-            self.counters.limited.fetch_add(1, Ordering::Relaxed);
+        let limited = verdict == Verdict::RateLimited;
+        self.costs.count(request.endpoint, |cost| {
+            cost.waited += wait;
+            *(if limited { &mut cost.limited } else { &mut cost.retries }) += 1;
+        });
+        if limited {
             debug!("{error}; waiting {seconds:.1} s");
-        } else if error.status.is_none() && tries == 1 {
-            self.counters.retries.fetch_add(1, Ordering::Relaxed);
+        } else if error.status.is_none() && tries.0 == 1 {
             debug!("{error}; trying again in {seconds:.1} s");
         } else {
-            self.counters.retries.fetch_add(1, Ordering::Relaxed);
-            warn!("{error}; trying again in {seconds:.1} s ({tries} of {most})");
+            warn!("{error}; trying again in {seconds:.1} s ({} of {})", tries.0, tries.1);
         }
     }
 
     /// Sends the request once and judges the answer.
     async fn attempt(&self, request: &Request, path: &str, failures: u32) -> Attempt {
         let endpoint = request.endpoint;
+        let queued = Instant::now();
         let permit = self.limits.permit(endpoint.class).await;
         let started = Instant::now();
         let url = format!("{}{path}", self.base);
         debug!("GET {url}");
-        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        self.costs.count(endpoint, |cost| {
+            cost.requests += 1;
+            cost.paced += started - queued;
+        });
         let answer = match self.send(&url).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -244,7 +239,7 @@ impl Client {
         self.limits.observe(endpoint.class, answer.limits, answer.served_at, answer.status < 400);
         drop(permit);
         debug!("{} {url} in {:.3} s, {} bytes", answer.status, started.elapsed().as_secs_f64(), answer.body.len());
-        self.counters.bytes.fetch_add(answer.body.len() as u64, Ordering::Relaxed);
+        self.costs.count(endpoint, |cost| cost.bytes += answer.body.len() as u64);
         let until_reset = self.limits.until_reset(answer.limits);
         answer::judge_answer(endpoint, path, answer, failures, until_reset, &self.token)
     }

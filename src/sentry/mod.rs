@@ -6,6 +6,7 @@
 pub mod advice;
 pub mod answer;
 pub mod client;
+pub mod costs;
 pub mod endpoint;
 pub mod error;
 pub mod link;

@@ -19,7 +19,7 @@ use crate::sync::walk::WalkError;
 use crate::sync::{Project, Sync};
 
 /// One event by its issue: the faster bucket (API §2.8); servers that lack it have the project's form.
-const ISSUE_EVENT_DETAIL: Endpoint = Endpoint {
+pub const ISSUE_EVENT_DETAIL: Endpoint = Endpoint {
     paths: &[
         "organizations/{organization}/issues/{issue}/events/{event}/",
         "projects/{organization}/{project}/events/{event}/",
@@ -30,7 +30,7 @@ const ISSUE_EVENT_DETAIL: Endpoint = Endpoint {
 };
 
 /// One event by its project, for events that no issue is known of.
-const PROJECT_EVENT_DETAIL: Endpoint = Endpoint {
+pub const PROJECT_EVENT_DETAIL: Endpoint = Endpoint {
     paths: &["projects/{organization}/{project}/events/{event}/"],
     class: Class::EventDetail,
     scope: "project:read",

@@ -21,7 +21,7 @@ use crate::sync::window::Window;
 use crate::time::Time;
 
 /// One issue with activity, participants, releases and tags (API §2.5).
-const ISSUE_DETAIL: Endpoint = Endpoint {
+pub const ISSUE_DETAIL: Endpoint = Endpoint {
     paths: &["organizations/{organization}/issues/{issue}/", "issues/{issue}/"],
     class: Class::IssueDetail,
     scope: "event:read",

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 
-use tracing::{debug, info, warn};
+use tracing::debug;
 
 use crate::sentry::endpoint::{Class, Endpoint, PageSize};
 use crate::sentry::error::{ApiError, ErrorKind};
@@ -22,7 +22,7 @@ use crate::sync::{Project, Sync};
 use crate::time::Time;
 
 /// Every issue of an organization (API §2.3). `query` is empty on purpose: absent, it hides resolved issues.
-const ORGANIZATION_ISSUES: Endpoint = Endpoint {
+pub const ORGANIZATION_ISSUES: Endpoint = Endpoint {
     paths: &["organizations/{organization}/issues/"],
     page_size: PageSize::Limit,
     query: &[("sort", "date"), ("groupStatsPeriod", ""), ("collapse", "filtered")],
@@ -31,7 +31,7 @@ const ORGANIZATION_ISSUES: Endpoint = Endpoint {
 };
 
 /// Issues of one project, for servers that cannot list an organization's (API §2.4). Knows no window.
-const PROJECT_ISSUES: Endpoint = Endpoint {
+pub const PROJECT_ISSUES: Endpoint = Endpoint {
     paths: &["projects/{organization}/{project}/issues/"],
     class: Class::ProjectIssues,
     page_size: PageSize::Limit,
@@ -66,7 +66,6 @@ pub struct IssueWalk<'a> {
     mode: Mode,
     /// An answer has confirmed the mode.
     sure: bool,
-    warned: HashSet<String>,
     /// Where an interrupted run was; taken away once the walk has come past it.
     resume: Option<Mark>,
 }
@@ -74,7 +73,7 @@ pub struct IssueWalk<'a> {
 impl<'a> IssueWalk<'a> {
     /// Nothing is known of the server yet: begins with what today's servers do.
     pub fn new(sync: &'a Sync, projects: &'a [Project]) -> Self {
-        Self { sync, projects, mode: Mode::OrganizationWide, sure: false, warned: HashSet::new(), resume: None }
+        Self { sync, projects, mode: Mode::OrganizationWide, sure: false, resume: None }
     }
 
     /// Whether the server's event lists can be expected to honour windows.
@@ -123,19 +122,9 @@ impl<'a> IssueWalk<'a> {
         true
     }
 
-    /// Leaves out what today's servers no longer have, and says so.
-    fn clamped(&mut self, window: Window) -> Window {
-        if !self.knows_windows() {
-            return window;
-        }
-        let clamped = window.within_retention(self.sync.client.server_now());
-        let lost = Window { end: clamped.start.min(window.end), ..window };
-        if clamped != window && window.start > self.sync.config.start_date && self.warned.insert(lost.to_string()) {
-            warn!("issues and events of {lost} can no longer be had: the server keeps 90 days");
-        } else if clamped != window && self.warned.insert(lost.to_string()) {
-            info!("The server keeps 90 days: reading from {} on", clamped.start);
-        }
-        clamped
+    /// Leaves out what today's servers no longer have.
+    fn clamped(&self, window: Window) -> Window {
+        if self.knows_windows() { window.within_retention(self.sync.client.server_now()) } else { window }
     }
 
     async fn organization_wide(&mut self, list: &mut List<'_>) -> Result<(), WalkError> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use futures_util::stream::StreamExt;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::sentry::error::ErrorKind;
 use crate::singer::progress::Progress;
@@ -91,6 +91,9 @@ impl Pass<'_> {
             );
             walk.group(&group, Window { start, end: self.end }, &mut found).await?;
         }
+        if walk.knows_windows() {
+            self.name_lost_days();
+        }
         if let Some(bookmark) = &self.issues {
             self.finish_issues(bookmark, &found).await?;
         }
@@ -98,6 +101,19 @@ impl Pass<'_> {
             self.read_events(bookmark, found, walk.knows_windows()).await?;
         }
         Ok(())
+    }
+
+    /// Says loudly which days came and went at the server since the last run.
+    fn name_lost_days(&self) {
+        let all = Window { start: Time::MIN_UTC, end: self.end };
+        let oldest = all.within_retention(self.sync.client.server_now()).start;
+        for (name, bookmark) in [("issues", &self.issues), ("events", &self.events)] {
+            let Some(bookmark) = bookmark else { continue };
+            let read_to = self.projects.iter().filter_map(|project| bookmark_of(bookmark, &project.id)).min();
+            if let Some(start) = read_to.filter(|start| *start < oldest) {
+                warn!("{name}: {} can no longer be had: the server keeps 90 days", Window { start, end: oldest });
+            }
+        }
     }
 
     /// Projects by the start of their window; equal windows of both streams share one walk.

@@ -1,12 +1,18 @@
 //! What a run came to, said once at its end: per stream, and in requests.
 
 use std::fmt::Write;
-use std::sync::atomic::Ordering;
 
 use serde_json::json;
 use tracing::{info, warn};
 
+use crate::sentry::costs::Cost;
+use crate::sentry::endpoint::Endpoint;
+use crate::streams::{Source, Stream};
 use crate::sync::Sync;
+use crate::sync::event_list::{ISSUE_EVENTS, PROJECT_EVENTS};
+use crate::sync::event_rows::{ISSUE_EVENT_DETAIL, PROJECT_EVENT_DETAIL};
+use crate::sync::issue_rows::ISSUE_DETAIL;
+use crate::sync::issues::{ORGANIZATION_ISSUES, PROJECT_ISSUES};
 use crate::sync::output::Tally;
 
 /// Logs the summary; returns what is missing, or `None` when every selected stream was read whole.
@@ -18,12 +24,15 @@ pub fn summarize(sync: &Sync) -> Option<String> {
         let metric =
             json!({"type": "counter", "metric": "record_count", "value": tally.records, "tags": {"stream": name}});
         info!("METRIC: {metric}");
-        let remarks = remarks(&tally);
-        let separator = if remarks.is_empty() { "" } else { "; " };
+        let mut cost = Cost::default();
+        for endpoint in endpoints(output.stream) {
+            cost.add(sync.client.costs.of(endpoint));
+        }
+        let said = format!("{name}: {} records; {}{}", tally.records, said(&cost), remarks(&tally));
         if tally.gaps.is_empty() && tally.notes.unreadable.is_empty() {
-            info!("{name}: {} records{separator}{remarks}", tally.records);
+            info!("{said}");
         } else {
-            warn!("{name}: {} records{separator}{remarks}", tally.records);
+            warn!("{said}");
         }
         if let Some(first) = tally.gaps.first() {
             let more = tally.gaps.len() - 1;
@@ -31,23 +40,42 @@ pub fn summarize(sync: &Sync) -> Option<String> {
             missing.push(format!("{name}: {first}{more}"));
         }
     }
-    let counters = &sync.client.counters;
-    info!(
-        "{} requests, {} repeated after errors, {} rate limited, {} bytes",
-        counters.requests.load(Ordering::Relaxed),
-        counters.retries.load(Ordering::Relaxed),
-        counters.limited.load(Ordering::Relaxed),
-        counters.bytes.load(Ordering::Relaxed),
-    );
+    let total = sync.client.costs.total();
+    info!("{}, {} bytes", said(&total), total.bytes);
     (!missing.is_empty()).then(|| missing.join("; "))
+}
+
+/// The kinds of requests that are made for a stream alone.
+fn endpoints(stream: &'static Stream) -> Vec<&'static Endpoint> {
+    match &stream.source {
+        Source::Endpoint(endpoint) => vec![endpoint],
+        Source::ParentRow(embeds) => embeds.iter().map(|embed| &embed.endpoint).collect(),
+        Source::Issues => vec![&ORGANIZATION_ISSUES, &PROJECT_ISSUES, &ISSUE_DETAIL],
+        Source::Events => vec![&ISSUE_EVENTS, &PROJECT_EVENTS, &ISSUE_EVENT_DETAIL, &PROJECT_EVENT_DETAIL],
+    }
+}
+
+/// Waits are added up over requests that wait side by side, so they may exceed the run's time.
+fn said(cost: &Cost) -> String {
+    let mut text = format!("{} requests", cost.requests);
+    for (count, what) in [(cost.retries, "repeated after errors"), (cost.limited, "rate limited")] {
+        if count > 0 {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ", {count} {what}");
+        }
+    }
+    for (wait, what) in [(cost.paced, "in line for the rate limits"), (cost.waited, "waiting to try again")] {
+        if wait.as_millis() >= 100 {
+            let _ = write!(text, ", {:.1} s {what}", wait.as_secs_f64());
+        }
+    }
+    text
 }
 
 fn remarks(tally: &Tally) -> String {
     let mut text = String::new();
     let mut say = |what: String| {
-        let separator = if text.is_empty() { "" } else { "; " };
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{separator}{what}");
+        let _ = write!(text, "; {what}");
     };
     for (reason, count) in &tally.skipped {
         say(format!("{count} skipped: {reason}"));

@@ -1,0 +1,3 @@
+//! What the fuzz targets and the replay test (`tests/fuzz_corpus.rs`) of tap-sentry share.
+
+pub mod bodies;

@@ -1,0 +1,65 @@
+//! What a run has cost so far: requests, repeats and waits, per endpoint.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::sentry::endpoint::Endpoint;
+
+/// The cost of some requests.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Requests sent, repeats included.
+    pub requests: u64,
+    /// Requests sent again after an error.
+    pub retries: u64,
+    /// Answers of 429.
+    pub limited: u64,
+    /// Bytes of bodies, uncompressed.
+    pub bytes: u64,
+    /// Time that requests stood in line for the rate limits, summed over requests that wait side by side.
+    pub paced: Duration,
+    /// Time that requests waited after errors and refusals, summed likewise.
+    pub waited: Duration,
+}
+
+impl Cost {
+    /// Adds another cost.
+    pub fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.retries += other.retries;
+        self.limited += other.limited;
+        self.bytes += other.bytes;
+        self.paced += other.paced;
+        self.waited += other.waited;
+    }
+}
+
+/// The costs of a run, by the first path of the endpoint.
+#[derive(Debug, Default)]
+pub struct Costs(Mutex<HashMap<&'static str, Cost>>);
+
+impl Costs {
+    /// Counts something for an endpoint.
+    pub fn count(&self, endpoint: &Endpoint, count: impl FnOnce(&mut Cost)) {
+        count(self.lock().entry(endpoint.paths[0]).or_default());
+    }
+
+    /// What an endpoint has cost.
+    pub fn of(&self, endpoint: &Endpoint) -> Cost {
+        self.lock().get(endpoint.paths[0]).copied().unwrap_or_default()
+    }
+
+    /// What everything has cost.
+    pub fn total(&self) -> Cost {
+        let mut total = Cost::default();
+        for cost in self.lock().values() {
+            total.add(*cost);
+        }
+        total
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Cost>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

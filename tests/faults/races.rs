@@ -1,0 +1,135 @@
+//! What happens beside a run: issues merged or deleted, a server that restarts, answers of 403 that pass.
+
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
+use serde_json::json;
+
+use super::lab::{expected, keys, simulator, strike, tap};
+use super::places::{Place, places};
+use crate::support::{Run, Tap};
+
+fn place(simulator: &Simulator, name: &str) -> Place {
+    places(simulator).into_iter().find(|place| place.name == name).expect("a place")
+}
+
+/// Waits until the run has asked for this.
+fn wait_for(simulator: &Simulator, place: &Place) {
+    let began = Instant::now();
+    let word = place.path.trim_matches(['/', '?', '&']).trim_start_matches("query=").replace("%3A", ":");
+    let asked = |word: &str| {
+        let has = |request: &sentry_simulator::Request| {
+            request.path.contains(word) || request.param("query").is_some_and(|query| query == word)
+        };
+        simulator.requests().iter().any(has)
+    };
+    while !asked(&word) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{word} was never asked for");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Runs the tap and makes a change after the issues were listed, before their events are read.
+fn change_between(simulator: &Simulator, tap: &Tap, change: impl FnOnce(&mut Organization)) -> Run {
+    let feedback = place(simulator, "feedback");
+    strike(simulator, &feedback, NthHit::first(1), &FaultKind::Delay(Duration::from_millis(500)));
+    let mut command = tap.command();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| Run::of(command));
+        wait_for(simulator, &feedback);
+        simulator.edit(change);
+        run.join().expect("a run")
+    })
+}
+
+#[test]
+fn an_issue_deleted_before_its_events_are_read_is_skipped() {
+    let simulator = simulator();
+    let gone = simulator.read(|org| org.issues[0].id);
+    let tap = tap(&simulator).set("fetch_event_details", json!(true));
+    let run = change_between(&simulator, &tap, |org| org.delete_issue(gone));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("1 skipped: an issue that was merged or deleted"), "{}", run.stderr);
+    let events = &expected(&simulator.truth())["events"];
+    assert_eq!(&keys(&run)["events"], events, "all the others");
+}
+
+#[test]
+fn events_of_an_issue_merged_before_they_are_read_come_once() {
+    for by_issue in [false, true] {
+        let simulator = simulator();
+        let [from, into] = simulator.read(|org| [org.issues[0].id, org.issues[1].id]);
+        let tap = tap(&simulator).set("fetch_event_details", json!(by_issue));
+        let run = change_between(&simulator, &tap, |org| org.merge_issue(from, into));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        // The merged issue's list answers with the survivor's: by issue, an event may come twice, under the same key.
+        let events =
+            run.records("events").iter().map(|event| event["eventID"].as_str().expect("a key").to_owned()).collect();
+        assert_eq!(expected(&simulator.truth())["events"], events, "{}", run.stderr);
+        assert!(by_issue || keys(&run)["events"] == events);
+    }
+}
+
+#[test]
+fn a_server_that_restarts_in_the_middle_of_a_run_loses_nothing() {
+    let first = simulator();
+    let (organization, port) = (first.read(Organization::clone), first.address().port());
+    let teams = place(&first, "teams");
+    strike(&first, &teams, NthHit::first(1), &FaultKind::StallBody(1));
+    let tap = tap(&first);
+    let mut command = tap.command();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| Run::of(command));
+        wait_for(&first, &teams);
+        drop(first);
+        std::thread::sleep(Duration::from_millis(1200)); // connections are refused meanwhile
+        let second = Simulator::start_on(port, organization, Settings::self_hosted());
+        let run = run.join().expect("a run");
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        assert_eq!(keys(&run), expected(&second.truth()), "{}", run.stderr);
+    });
+}
+
+/// Servers that do not know `project=-1` answer 403; one that does it once does know it.
+#[test]
+fn one_403_does_not_narrow_a_list_to_the_tokens_own_projects() {
+    for (name, hits) in [("releases", 1), ("releases", 2), ("users", 1), ("users", 2)] {
+        let simulator = simulator();
+        let no = FaultKind::status(403, r#"{"detail": "You do not have permission to perform this action."}"#);
+        strike(&simulator, &place(&simulator, name), NthHit::first(hits), &no);
+        let run = tap(&simulator).run();
+        let complete = keys(&run) == expected(&simulator.truth());
+        assert_eq!((complete, run.code), (hits == 1, i32::from(hits > 1)), "{name}: {}", run.stderr);
+    }
+}
+
+/// An interrupted run goes on behind what it has written, but never behind what it could not read.
+#[test]
+fn a_gap_is_filled_by_the_run_that_goes_on_with_an_interrupted_one() {
+    let shape = Shape { projects: 2, issues_per_project: 1, releases: 6, ..Shape::default() };
+    for only in [&["releases", "release"][..], &["release"][..]] {
+        for interrupted in [false, true] {
+            let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+            let commits = place_of("/commits/?");
+            strike(&simulator, &commits, NthHit::only(1), &FaultKind::status(403, "{}"));
+            if interrupted {
+                strike(&simulator, &commits, NthHit::only(3), &FaultKind::status(401, "{}"));
+            }
+            let tap = Tap::new(&simulator).only(only);
+            let first = tap.run();
+            assert_eq!(first.code, 1, "{}", first.stderr);
+            simulator.clear_faults();
+            let second = tap.state(first.last_state()).sync();
+            let mut versions = first.keys("release", "version");
+            versions.extend(second.keys("release", "version"));
+            assert_eq!(versions, expected(&simulator.truth())["release"], "{only:?}, interrupted: {interrupted}");
+        }
+    }
+}
+
+fn place_of(path: &str) -> Place {
+    Place { name: "commits", path: path.to_owned(), streams: &["release"], list: true }
+}

@@ -1,0 +1,161 @@
+//! What a state promises to have been written, by the words of the state alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sentry_simulator::Truth;
+use serde_json::Value;
+
+use super::Written;
+use crate::support::Run;
+
+/// Keys that a state vouches for, by stream.
+pub type Promised = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// Reads states in the light of what there is.
+pub struct Promise<'a> {
+    truth: &'a Truth,
+    /// Version and time of each release, as the records have them.
+    releases: BTreeMap<String, String>,
+}
+
+/// The key of a RECORD message.
+pub fn key_of(message: &Value) -> String {
+    let field = match message["stream"].as_str().expect("a stream") {
+        "events" => "eventID",
+        "releases" | "release" => "version",
+        _ => "id",
+    };
+    message["record"][field].as_str().expect("a key").to_owned()
+}
+
+/// Times as `2026-11-01T12:00:00Z`, whatever the fraction: text in this form sorts by time.
+fn second(time: &str) -> String {
+    format!("{}Z", &time[..19])
+}
+
+fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value[name].as_str()
+}
+
+impl<'a> Promise<'a> {
+    pub fn new(truth: &'a Truth, run: &Run) -> Self {
+        let release = |record: &&Value| {
+            (
+                text(record, "version").expect("a version").to_owned(),
+                second(text(record, "dateCreated").expect("a time")),
+            )
+        };
+        Self { truth, releases: run.records("releases").iter().map(release).collect() }
+    }
+
+    /// How many events there are.
+    pub fn events(&self) -> usize {
+        self.truth.event_ids().len()
+    }
+
+    /// Everything a state vouches for.
+    pub fn of(&self, state: &Value) -> Promised {
+        let mut promised = Promised::new();
+        promised.insert("events", self.events_of(&state["bookmarks"]["events"]));
+        promised.insert("issues", self.issues_of(&state["bookmarks"]["issues"]));
+        for stream in ["releases", "release"] {
+            // Both are read in one walk, whose progress stands under the first.
+            promised.insert(stream, self.releases_of(&state["bookmarks"][stream], &state["bookmarks"]["releases"]));
+        }
+        for (stream, all) in self.full_tables() {
+            let done = state["progress_markers"]["done"].as_array();
+            let ended = state["progress_markers"].is_null() && state["bookmarks"][stream]["start"].is_string();
+            let whole = ended || done.is_some_and(|done| done.iter().any(|name| name == stream));
+            let item = text(&state["bookmarks"][stream]["progress_markers"], "item").map(str::to_owned);
+            promised.insert(stream, if whole { all.clone() } else { item.into_iter().collect() });
+        }
+        promised
+    }
+
+    fn full_tables(&self) -> [(&'static str, &BTreeSet<String>); 4] {
+        let truth = self.truth;
+        [
+            ("projects", &truth.projects),
+            ("project_detail", &truth.projects),
+            ("teams", &truth.teams),
+            ("users", &truth.users),
+        ]
+    }
+
+    /// The last state of a run that came to its end promises everything.
+    pub fn assert_kept(&self, last: &Promised, written: &Written) {
+        assert_eq!(last["events"], self.truth.event_ids());
+        assert_eq!(last["issues"], self.truth.issues.keys().cloned().collect());
+        let versions: BTreeSet<String> = self.truth.releases.keys().cloned().collect();
+        assert_eq!((&last["releases"], &last["release"]), (&versions, &versions));
+        for (stream, all) in self.full_tables() {
+            assert_eq!(&last[stream], all, "{stream}");
+        }
+        assert!(last.iter().all(|(stream, keys)| keys.is_subset(&written[*stream])));
+    }
+
+    /// Whether a bookmark's own window covers this time of a project.
+    fn is_behind(bookmark: &Value, project: &str, time: &str) -> bool {
+        let projects = &bookmark["projects"];
+        let known = projects.is_null() || !projects[project].is_null();
+        let start = text(&projects[project], "start").or(text(bookmark, "start"));
+        known && start.is_some_and(|start| time < start)
+    }
+
+    fn events_of(&self, bookmark: &Value) -> BTreeSet<String> {
+        let marker = &bookmark["progress_markers"];
+        let done = |project: &str| marker["done"].as_array().is_some_and(|done| done.iter().any(|id| id == project));
+        let mut promised = BTreeSet::new();
+        for (id, issue) in &self.truth.issues {
+            let part = &marker["projects"][&issue.project];
+            let by_project = part["way"] == "project" && issue.category == "error";
+            for event in &self.truth.events[id] {
+                let time = event.timestamp.as_str();
+                let half_read = if by_project {
+                    part["listed"] == true || newer(part, time)
+                } else {
+                    Self::issue_is_done(part, id, time)
+                };
+                if Self::is_behind(bookmark, &issue.project, time) || done(&issue.project) || half_read {
+                    promised.insert(event.id.clone());
+                }
+            }
+        }
+        promised
+    }
+
+    /// Whether a project's part says that this issue's event of this time is written.
+    fn issue_is_done(part: &Value, issue: &str, time: &str) -> bool {
+        let ahead = &part["ahead"][issue];
+        if ahead.is_object() {
+            return ahead["until"].is_null() || newer(ahead, time);
+        }
+        let number = |id: &str| id.parse::<u64>().expect("ids are numbers");
+        text(part, "issue").is_some_and(|frontier| number(issue) <= number(frontier))
+    }
+
+    fn issues_of(&self, bookmark: &Value) -> BTreeSet<String> {
+        let marker = &bookmark["progress_markers"];
+        let is_done = |category: &str, time: &str| match (text(marker, "list"), category == "feedback") {
+            (Some(""), false) => newer(marker, time),
+            (Some(""), true) | (None, _) => false,
+            (Some(_), false) => true, // the second list is feedback: the first is done
+            (Some(_), true) => newer(marker, time),
+        };
+        let promised = self.truth.issues.iter().filter(|(_, issue)| {
+            let time = second(&issue.last_seen);
+            Self::is_behind(bookmark, &issue.project, &time) || is_done(issue.category, &time)
+        });
+        promised.map(|(id, _)| id.clone()).collect()
+    }
+
+    fn releases_of(&self, bookmark: &Value, holder: &Value) -> BTreeSet<String> {
+        let is_done = |time: &str| newer(&holder["progress_markers"], time) || Self::is_behind(bookmark, "", time);
+        self.releases.iter().filter(|(_, time)| is_done(time)).map(|(version, _)| version.clone()).collect()
+    }
+}
+
+/// Whether a mark says that everything of this time is written: what is newer than its second is.
+fn newer(mark: &Value, time: &str) -> bool {
+    text(mark, "until").is_some_and(|until| time > until)
+}
