@@ -119,13 +119,17 @@ pub fn killed(mut tap: Tap, seed: u64, lines: usize, most: usize, mut after: imp
     panic!("seed {seed}: no run came to its end");
 }
 
+/// What may come again for each request in flight: a page, and the second at its edge, which is read again on purpose
+/// since it may hold rows of both sides (there is one row a second here).
+const PAGE_AND_EDGE: usize = 100 + 1;
+
 /// Kills runs against a simulator; each may bring a page per request in flight again, and all together everything.
 fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> usize {
     simulator.clear_requests();
     let check = |again: usize| {
         let in_flight = simulator.requests().iter().map(|request| request.in_flight).max().unwrap_or(0).max(1);
         assert!(
-            again <= 100 * in_flight,
+            again <= PAGE_AND_EDGE * in_flight,
             "seed {seed}: {again} records came again, with {in_flight} requests in flight"
         );
         simulator.clear_requests();

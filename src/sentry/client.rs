@@ -97,7 +97,7 @@ impl Client {
             known_paths: Mutex::default(),
             knows_all_projects: AtomicBool::new(true),
             broken: AtomicU32::new(0),
-            costs: Costs::default(),
+            costs: Costs::new(),
         })
     }
 
@@ -220,15 +220,11 @@ impl Client {
     /// Sends the request once and judges the answer.
     async fn attempt(&self, request: &Request, path: &str, failures: u32) -> Attempt {
         let endpoint = request.endpoint;
-        let queued = Instant::now();
         let permit = self.limits.permit(endpoint.class).await;
         let started = Instant::now();
         let url = format!("{}{path}", self.base);
         debug!("GET {url}");
-        self.costs.count(endpoint, |cost| {
-            cost.requests += 1;
-            cost.paced += started - queued;
-        });
+        self.costs.count(endpoint, |cost| cost.requests += 1);
         let answer = match self.send(&url).await {
             Ok(answer) => answer,
             Err(error) => {

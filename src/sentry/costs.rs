@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sentry::endpoint::Endpoint;
 
@@ -17,9 +17,7 @@ pub struct Cost {
     pub limited: u64,
     /// Bytes of bodies, uncompressed.
     pub bytes: u64,
-    /// Time that requests stood in line for the rate limits, summed over requests that wait side by side.
-    pub paced: Duration,
-    /// Time that requests waited after errors and refusals, summed likewise.
+    /// Time that requests waited after errors and refusals, summed over requests that wait side by side.
     pub waited: Duration,
 }
 
@@ -30,16 +28,28 @@ impl Cost {
         self.retries += other.retries;
         self.limited += other.limited;
         self.bytes += other.bytes;
-        self.paced += other.paced;
         self.waited += other.waited;
     }
 }
 
 /// The costs of a run, by the first path of the endpoint.
-#[derive(Debug, Default)]
-pub struct Costs(Mutex<HashMap<&'static str, Cost>>);
+#[derive(Debug)]
+pub struct Costs {
+    began: Instant,
+    costs: Mutex<HashMap<&'static str, Cost>>,
+}
 
 impl Costs {
+    /// Nothing has been spent yet; the time runs from now on.
+    pub fn new() -> Self {
+        Self { began: Instant::now(), costs: Mutex::default() }
+    }
+
+    /// How long the run has lasted.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// Counts something for an endpoint.
     pub fn count(&self, endpoint: &Endpoint, count: impl FnOnce(&mut Cost)) {
         count(self.lock().entry(endpoint.paths[0]).or_default());
@@ -60,6 +70,6 @@ impl Costs {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Cost>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -41,7 +41,10 @@ pub fn summarize(sync: &Sync) -> Option<String> {
         }
     }
     let total = sync.client.costs.total();
-    info!("{}, {} bytes", said(&total), total.bytes);
+    let seconds = sync.client.costs.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a number of requests is far below 2^52")]
+    let rate = total.requests as f64 / seconds.max(0.001);
+    info!("{}, {} bytes; {seconds:.1} s, {rate:.1} requests a second", said(&total), total.bytes);
     (!missing.is_empty()).then(|| missing.join("; "))
 }
 
@@ -64,10 +67,8 @@ fn said(cost: &Cost) -> String {
             let _ = write!(text, ", {count} {what}");
         }
     }
-    for (wait, what) in [(cost.paced, "in line for the rate limits"), (cost.waited, "waiting to try again")] {
-        if wait.as_millis() >= 100 {
-            let _ = write!(text, ", {:.1} s {what}", wait.as_secs_f64());
-        }
+    if cost.waited.as_millis() >= 100 {
+        let _ = write!(text, ", {:.1} s of waiting to try again", cost.waited.as_secs_f64());
     }
     text
 }

@@ -52,7 +52,6 @@ fn kinds(simulator: &Simulator) -> Vec<FaultKind> {
         FaultKind::WrongLength(9),
         FaultKind::TruncatedGzip,
         FaultKind::Body { content_type: json.to_owned(), bytes: Vec::new() },
-        FaultKind::EmptyPage,
         FaultKind::ForeignLink,
         FaultKind::Delay(Duration::from_millis(300)),
     ]
@@ -70,6 +69,12 @@ fn survives(seed: u64) {
         let nth = NthHit::Chance { probability: 0.05 / f64::from(among), seed: seed * 100 + nth };
         simulator.add_fault(Fault { path_contains: String::new(), nth, kind });
     }
+    // Only lists of pages can have an empty one.
+    simulator.add_fault(Fault {
+        path_contains: "/events/?".to_owned(),
+        nth: NthHit::Chance { probability: 0.02, seed },
+        kind: FaultKind::EmptyPage,
+    });
     let tap = Tap::new(&simulator)
         .set("fetch_event_details", json!(!seed.is_multiple_of(3)))
         .set("request_timeout", json!(3));
