@@ -7,11 +7,12 @@
 //! - [`sentry`]: the web API: endpoints, pages, rate limits, errors. Knows nothing of Singer.
 //! - [`singer`]: the protocol: catalog, records, state, and the one owner of stdout. Knows nothing of Sentry.
 //! - [`sync`]: joins the two: windows, the issue walk, the plan for events, bookmarks.
-//! - [`sampling`] and [`time`]: leaves.
+//! - [`json`], [`sampling`] and [`time`]: leaves. Bodies become records without ever becoming trees.
 
 pub mod cli;
 pub mod config;
 pub mod discover;
+pub mod json;
 pub mod logging;
 pub mod run;
 pub mod sampling;

@@ -11,14 +11,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tap_sentry::config::Config;
 use tap_sentry::discover::discover;
+use tap_sentry::json::row::Row;
 use tap_sentry::sentry::endpoint::Rows;
 use tap_sentry::sentry::error::read_detail;
 use tap_sentry::sentry::link::next_cursor;
 use tap_sentry::sentry::page::Page;
 use tap_sentry::sentry::rate_limit::RateLimits;
 use tap_sentry::singer::catalog::{Catalog, CatalogEntry};
-use tap_sentry::singer::projection::{Notes, Projection};
-use tap_sentry::singer::record::Row;
+use tap_sentry::singer::projection::Projection;
 use tap_sentry::singer::selection::{Kept, select_properties, stream_is_selected};
 use tap_sentry::singer::state::State;
 use tap_sentry::singer::writer::Writer;
@@ -92,7 +92,7 @@ pub fn catalog(data: &[u8]) {
             let keys: Map<String, Value> =
                 stream.stream.automatic().iter().map(|key| ((*key).to_owned(), json!("1"))).collect();
             let raw = Value::Object(keys).to_string();
-            let mut batch = stream.batch();
+            let mut batch = stream.batch(0);
             batch.push(&Row::scan(&raw).expect("an object"), &[]);
             assert!(!batch.is_empty(), "{}: a row with its keys was refused", stream.stream.tap_stream_id);
         }
@@ -148,13 +148,18 @@ pub fn link(data: &[u8]) {
 pub fn record(data: &[u8]) {
     static EVERYTHING: OnceLock<Projection> = OnceLock::new();
     let Some(text) = text(data) else { return };
-    let Ok(raw) = serde_json::from_str::<&RawValue>(text) else { return };
+    let parsed = serde_json::from_str::<&RawValue>(text).ok();
+    let begins_with = |bracket| parsed.is_some_and(|raw| raw.get().starts_with(bracket));
     let page = Page::parse(text.to_owned(), Rows::Object);
-    assert_eq!(page.is_ok(), raw.get().starts_with('{'), "scanner and page differ about objects");
+    assert_eq!(page.is_ok(), begins_with('{'), "scanner and parser differ about an object");
+    let list = Page::parse(text.to_owned(), Rows::Array);
+    assert_eq!(list.is_ok(), begins_with('['), "scanner and parser differ about an array");
+    let Some(raw) = parsed else { return };
     let row = Row::scan(raw.get());
     assert_eq!(row.is_some(), page.is_ok(), "scanner and page differ about objects");
     let Some(row) = row else { return };
-    assert_eq!(page.expect("a page").rows().collect::<Vec<_>>(), [row.raw()]);
+    let page = page.expect("a page");
+    assert_eq!(page.rows().map(|row| row.expect("an object").raw()).collect::<Vec<_>>(), [row.raw()]);
 
     let everything =
         EVERYTHING.get_or_init(|| Projection::new(&json!({"properties": {}}), [], BTreeMap::new(), &[], true));
@@ -168,7 +173,7 @@ pub fn record(data: &[u8]) {
             if !replaced {
                 let fields: Map<String, Value> = row
                     .fields()
-                    .map(|(name, value)| (name.to_owned(), serde_json::from_str(value).expect("a value")))
+                    .map(|field| (field.name().into_owned(), serde_json::from_str(field.value()).expect("a value")))
                     .collect();
                 assert_eq!(Value::Object(fields), expected);
             }
@@ -190,7 +195,7 @@ pub fn record(data: &[u8]) {
 
 fn write(projection: &Projection, row: &Row<'_>) -> Option<String> {
     let mut out = Vec::new();
-    projection.write(&mut out, row, &[], &mut Notes::default()).ok()?;
+    projection.writer().write(&mut out, row, &[]).ok()?;
     Some(String::from_utf8(out).expect("a record is UTF-8"))
 }
 

@@ -7,10 +7,11 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, RETRY_AFTER};
 use tracing::{debug, warn};
 
+use crate::json::index::Malformed;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, BodyShape, ErrorKind, Verdict, judge, kind_of_status, read_detail};
 use crate::sentry::link::next_cursor;
-use crate::sentry::page::{BadBody, Page};
+use crate::sentry::page::Page;
 use crate::sentry::rate_limit::LimitHeaders;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
@@ -118,11 +119,11 @@ pub fn judge_answer(
                 debug!("{} rows, next cursor: {}", page.len(), page.next.as_deref().unwrap_or("none"));
                 Attempt::Page(page)
             }
-            Err(BadBody::NotJson) => {
+            Err(Malformed::NotJson) => {
                 let error = error("the body is not whole JSON".into(), ErrorKind::Unavailable);
                 Attempt::Wait(retry::backoff(failures), error, Verdict::Retry)
             }
-            Err(BadBody::OtherShape) => {
+            Err(Malformed::OtherShape) => {
                 Attempt::Fail(error("the body is JSON of another shape than expected".into(), ErrorKind::Protocol))
             }
         };

@@ -97,7 +97,7 @@ impl Client {
             known_paths: Mutex::default(),
             knows_all_projects: AtomicBool::new(true),
             broken: AtomicU32::new(0),
-            costs: Costs::new(),
+            costs: Costs::begin(),
         })
     }
 

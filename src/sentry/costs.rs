@@ -41,7 +41,7 @@ pub struct Costs {
 
 impl Costs {
     /// Nothing has been spent yet; the time runs from now on.
-    pub fn new() -> Self {
+    pub fn begin() -> Self {
         Self { began: Instant::now(), costs: Mutex::default() }
     }
 

@@ -5,7 +5,7 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 
-use crate::singer::text;
+use crate::json::text;
 
 /// A SCHEMA line, newline included.
 pub fn schema_line(stream: &str, schema: &Value, key_properties: &[&str], replication_key: Option<&str>) -> Vec<u8> {

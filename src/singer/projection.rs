@@ -6,13 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use chrono::{DateTime, SecondsFormat};
 use serde_json::Value;
 
-use crate::singer::record::{self, Row};
+use crate::json::row::{self, Row};
+use crate::json::text;
 use crate::singer::selection::Kept;
-use crate::singer::text;
-use crate::time::parse_time;
+use crate::singer::types::{Kind, convert, fits, kind_of};
 
 /// What happened to the rows of a stream beside being copied.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -46,19 +45,6 @@ impl Notes {
 /// A row without the field that its stream is keyed by; it cannot be written.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MissingKey(pub String);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    String,
-    DateTime,
-    Integer,
-    Number,
-    Boolean,
-    Object,
-    Array,
-    /// No type or several: whatever arrives is right.
-    Any,
-}
 
 #[derive(Debug)]
 struct Field {
@@ -107,26 +93,17 @@ impl Projection {
         self.fields.contains_key(name)
     }
 
-    /// Appends the record for `row`. `overrides` are raw JSON values that replace or join the row's own.
-    pub fn write(
-        &self,
-        out: &mut Vec<u8>,
-        row: &Row<'_>,
-        overrides: &[(&str, &str)],
-        notes: &mut Notes,
-    ) -> Result<(), MissingKey> {
-        self.check_required(row, overrides)?;
-        let start = out.len();
-        out.push(b'{');
-        let overridden = |name: &str| overrides.iter().any(|(other, _)| *other == name);
-        for (name, value) in row.fields().filter(|(name, _)| !overridden(name)) {
-            self.put_field(out, start, name, value, notes);
+    /// Begins writing records.
+    pub fn writer(&self) -> RecordWriter<'_> {
+        RecordWriter { projection: self, order: Vec::new(), notes: Notes::default() }
+    }
+
+    fn fate(&self, name: &str) -> Fate<'_> {
+        match self.fields.get(name) {
+            Some(field) => Fate::Field(field),
+            None if self.deselected.contains(name) => Fate::Deselected,
+            None => Fate::Unknown,
         }
-        for (name, value) in overrides {
-            self.put_field(out, start, name, value, notes);
-        }
-        out.push(b'}');
-        Ok(())
     }
 
     fn check_required(&self, row: &Row<'_>, overrides: &[(&str, &str)]) -> Result<(), MissingKey> {
@@ -140,146 +117,134 @@ impl Projection {
             None => Ok(()),
         }
     }
+}
 
-    fn put_field(&self, out: &mut Vec<u8>, start: usize, name: &str, value: &str, notes: &mut Notes) {
+/// What becomes of a row's field.
+#[derive(Debug, Clone, Copy)]
+enum Fate<'a> {
+    Field(&'a Field),
+    Deselected,
+    Unknown,
+}
+
+/// Writes records of one stream. Rows of a list mostly have their fields in the same order, so what becomes of the
+/// field at each place is remembered from the row before.
+#[derive(Debug)]
+pub struct RecordWriter<'a> {
+    projection: &'a Projection,
+    order: Vec<(String, Fate<'a>)>,
+    /// What was left out, converted or repaired so far.
+    pub notes: Notes,
+}
+
+impl<'a> RecordWriter<'a> {
+    /// Appends the record for `row`. `overrides` are raw JSON values that replace or join the row's own.
+    pub fn write(&mut self, out: &mut Vec<u8>, row: &Row<'_>, overrides: &[(&str, &str)]) -> Result<(), MissingKey> {
+        self.projection.check_required(row, overrides)?;
+        let start = out.len();
+        out.push(b'{');
+        let own = row.fields().map(|field| (field.name(), field));
+        let own = own.filter(|(name, _)| !overrides.iter().any(|(other, _)| other == name));
+        for (place, (name, field)) in own.enumerate() {
+            let fate = self.fate_at(place, &name);
+            self.put(out, start, &name, fate, field.value(), field.has_unicode_escapes());
+        }
+        for (name, value) in overrides {
+            self.put(out, start, name, self.projection.fate(name), value, value.contains("\\u"));
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    fn fate_at(&mut self, place: usize, name: &str) -> Fate<'a> {
+        match self.order.get(place) {
+            Some((known, fate)) if known == name => *fate,
+            _ => {
+                let fate = self.projection.fate(name);
+                self.order.truncate(place);
+                self.order.push((name.to_owned(), fate));
+                fate
+            }
+        }
+    }
+
+    /// `unicode` says that the value holds `\u` escapes, and has to be looked through for what targets refuse.
+    fn put(&mut self, out: &mut Vec<u8>, start: usize, name: &str, fate: Fate<'_>, value: &str, unicode: bool) {
         let comma = if out.len() > start + 1 { &b","[..] } else { b"" };
-        match self.fields.get(name) {
-            Some(field) => {
+        match fate {
+            Fate::Field(field) => {
                 out.extend_from_slice(comma);
                 out.extend_from_slice(&field.label);
-                field.put_value(out, name, value, notes);
+                field.put_value(out, name, value, unicode, &mut self.notes);
             }
-            None if self.deselected.contains(name) => {}
-            None if self.keep_unknown => {
+            Fate::Deselected => {}
+            Fate::Unknown if self.projection.keep_unknown => {
                 out.extend_from_slice(comma);
                 text::push_string(out, name);
                 out.push(b':');
-                put_raw(out, value, notes);
+                put_raw(out, value, unicode, &mut self.notes);
             }
-            None => *notes.dropped.entry(name.to_owned()).or_default() += 1,
+            Fate::Unknown => count(&mut self.notes.dropped, name),
         }
     }
 }
 
+fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
+    match counts.get_mut(name) {
+        Some(count) => *count += 1,
+        None => drop(counts.insert(name.to_owned(), 1)),
+    }
+}
+
 impl Field {
-    fn put_value(&self, out: &mut Vec<u8>, name: &str, value: &str, notes: &mut Notes) {
+    fn put_value(&self, out: &mut Vec<u8>, name: &str, value: &str, unicode: bool, notes: &mut Notes) {
         let first = value.as_bytes().first().copied().unwrap_or(b'n');
         if fits(self.kind, first, value) {
-            return put_kept(out, value, &self.kept, notes);
+            return put_kept(out, value, &self.kept, unicode, notes);
         }
         let (counter, converted) = match convert(self.kind, first, value) {
             Some(converted) => (&mut notes.converted, converted),
             None => (&mut notes.unreadable, "null".to_owned()),
         };
-        *counter.entry(name.to_owned()).or_default() += 1;
-        put_kept(out, &converted, &self.kept, notes);
+        count(counter, name);
+        put_kept(out, &converted, &self.kept, unicode, notes);
     }
 }
 
-fn kind_of(node: &Value) -> Kind {
-    let names: Vec<&str> = match node.get("type") {
-        Some(Value::String(name)) => vec![name],
-        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let mut names = names.into_iter().filter(|name| *name != "null");
-    match (names.next(), names.next()) {
-        (Some("string"), None) if node.get("format").and_then(Value::as_str) == Some("date-time") => Kind::DateTime,
-        (Some("string"), None) => Kind::String,
-        (Some("integer"), None) => Kind::Integer,
-        (Some("number"), None) => Kind::Number,
-        (Some("boolean"), None) => Kind::Boolean,
-        (Some("object"), None) => Kind::Object,
-        (Some("array"), None) => Kind::Array,
-        _ => Kind::Any,
-    }
-}
-
-fn fits(kind: Kind, first: u8, value: &str) -> bool {
-    match kind {
-        _ if first == b'n' => true, // null
-        Kind::Any => true,
-        Kind::String => first == b'"',
-        Kind::DateTime => first == b'"' && is_utc_time(value.trim_matches('"')),
-        Kind::Integer => is_number(first) && !value.contains(['.', 'e', 'E']),
-        Kind::Number => is_number(first),
-        Kind::Boolean => matches!(first, b't' | b'f'),
-        Kind::Object => first == b'{',
-        Kind::Array => first == b'[',
-    }
-}
-
-fn is_number(first: u8) -> bool {
-    first == b'-' || first.is_ascii_digit()
-}
-
-/// The value in the declared type, or `None` where that cannot be done without inventing something.
-fn convert(kind: Kind, first: u8, value: &str) -> Option<String> {
-    let inner = || text::unescape(value.trim_matches('"')).into_owned();
-    match kind {
-        Kind::String => Some(text::quote(value)),
-        Kind::DateTime if first == b'"' => {
-            parse_time(&inner()).map(|time| text::quote(&time.to_rfc3339_opts(SecondsFormat::AutoSi, true)))
-        }
-        Kind::Integer if first == b'"' => inner().parse::<i64>().ok().map(|n| n.to_string()),
-        Kind::Integer => whole_number(value),
-        Kind::Number if first == b'"' => inner().parse::<f64>().ok().filter(|n| n.is_finite()).map(|n| n.to_string()),
-        Kind::Boolean if first == b'"' => inner().parse::<bool>().ok().map(|b| b.to_string()),
-        Kind::Array => Some(format!("[{value}]")),
-        _ => None,
-    }
-}
-
-/// `12.0` as `12`; nothing where digits would be lost.
-fn whole_number(value: &str) -> Option<String> {
-    let (whole, fraction) = value.split_once('.')?;
-    let whole: i64 = whole.parse().ok()?;
-    fraction.bytes().all(|digit| digit == b'0').then(|| whole.to_string())
-}
-
-/// `YYYY-MM-DDTHH:MM:SS[.f]Z`, checked by shape and then by calendar.
-fn is_utc_time(value: &str) -> bool {
-    let bytes = value.as_bytes();
-    bytes.len() >= 20
-        && bytes[10] == b'T'
-        && bytes[bytes.len() - 1] == b'Z'
-        && DateTime::parse_from_rfc3339(value).is_ok()
-}
-
-fn put_raw(out: &mut Vec<u8>, value: &str, notes: &mut Notes) {
-    if value.contains("\\u") {
+fn put_raw(out: &mut Vec<u8>, value: &str, unicode: bool, notes: &mut Notes) {
+    if unicode {
         notes.replaced_characters += text::push_repaired(out, value);
     } else {
         out.extend_from_slice(value.as_bytes());
     }
 }
 
-fn put_kept(out: &mut Vec<u8>, value: &str, kept: &Kept, notes: &mut Notes) {
+fn put_kept(out: &mut Vec<u8>, value: &str, kept: &Kept, unicode: bool, notes: &mut Notes) {
     match kept {
         Kept::Properties(properties) if value.starts_with('{') => {
             let mut separator = b'{';
-            let _ = record::entries(value, |name, inner| {
+            let _ = row::entries(value, |name, inner| {
                 let Some(kept) = properties.get(text::unescape(name).as_ref()) else {
                     return;
                 };
                 out.push(std::mem::replace(&mut separator, b','));
                 out.push(b'"');
-                put_raw(out, name, notes);
+                put_raw(out, name, unicode, notes);
                 out.extend_from_slice(b"\":");
-                put_kept(out, inner, kept, notes);
+                put_kept(out, inner, kept, unicode, notes);
             });
             close(out, separator, b'{', b'}');
         }
         Kept::Items(kept) if value.starts_with('[') => {
             let mut separator = b'[';
-            let _ = record::items(value, |inner| {
+            let _ = row::items(value, |inner| {
                 out.push(std::mem::replace(&mut separator, b','));
-                put_kept(out, inner, kept, notes);
+                put_kept(out, inner, kept, unicode, notes);
             });
             close(out, separator, b'[', b']');
         }
         // Whole, or a null or another shape that has nothing to cut away.
-        Kept::Whole | Kept::Properties(_) | Kept::Items(_) => put_raw(out, value, notes),
+        Kept::Whole | Kept::Properties(_) | Kept::Items(_) => put_raw(out, value, unicode, notes),
     }
 }
 

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{MissingKey, Notes, Projection};
+use crate::json::row::Row;
 use crate::singer::catalog::CatalogEntry;
-use crate::singer::record::Row;
 use crate::singer::selection::select_properties;
 
 fn projection(schema: &Value, metadata: Value, keep_unknown: bool) -> Projection {
@@ -19,10 +19,10 @@ fn projection(schema: &Value, metadata: Value, keep_unknown: bool) -> Projection
 
 fn record(projection: &Projection, raw: &str, overrides: &[(&str, &str)]) -> (Value, Notes) {
     let mut out = Vec::new();
-    let mut notes = Notes::default();
     let row = Row::scan(raw).expect("an object");
-    projection.write(&mut out, &row, overrides, &mut notes).expect("a key");
-    (serde_json::from_slice(&out).expect("valid JSON"), notes)
+    let mut writer = projection.writer();
+    writer.write(&mut out, &row, overrides).expect("a key");
+    (serde_json::from_slice(&out).expect("valid JSON"), writer.notes)
 }
 
 fn schema() -> Value {
@@ -129,8 +129,36 @@ fn a_row_without_its_key_is_refused() {
     let projection = projection(&schema(), json!([]), false);
     for raw in ["{}", r#"{"id":null}"#] {
         let row = Row::scan(raw).expect("an object");
-        let result = projection.write(&mut Vec::new(), &row, &[], &mut Notes::default());
+        let result = projection.writer().write(&mut Vec::new(), &row, &[]);
         assert_eq!(result, Err(MissingKey("id".into())));
+    }
+}
+
+#[test]
+fn rows_of_any_order_are_written_alike() {
+    let projection = projection(&schema(), json!([]), true);
+    let mut writer = projection.writer();
+    let rows = [
+        r#"{"id":"1","n":1,"new":true}"#,
+        r#"{"n":2,"id":"2"}"#,
+        r#"{"id":"3","n":3,"new":false,"x":1.5}"#,
+        r#"{"x":2.5,"new":null,"n":4,"id":"4"}"#,
+        r#"{"id":"5"}"#,
+        r#"{"id":"6","n":6,"new":true}"#,
+    ];
+    for raw in rows {
+        let mut out = Vec::new();
+        writer.write(&mut out, &Row::scan(raw).expect("an object"), &[("x", "7")]).expect("a key");
+        let mut expected: Value = serde_json::from_str(raw).expect("JSON");
+        expected["x"] = json!(7);
+        assert_eq!(serde_json::from_slice::<Value>(&out).expect("JSON"), expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn the_quick_look_at_a_time_agrees_with_the_calendar(text in "[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-6][0-9]:[0-6][0-9](\\.[0-9]{0,7})?Z") {
+        prop_assert_eq!(crate::singer::types::is_utc_time(&text), chrono::DateTime::parse_from_rfc3339(&text).is_ok());
     }
 }
 

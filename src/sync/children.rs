@@ -3,12 +3,12 @@
 
 use tracing::debug;
 
+use crate::json::row::{Row, items};
+use crate::json::text;
 use crate::sentry::endpoint::{Endpoint, PathValues};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
-use crate::singer::record::{Row, items};
-use crate::singer::text;
 use crate::streams::{Added, Embed, Source, Stream};
 use crate::sync::Sync;
 use crate::sync::output::{Batch, StreamOutput};
@@ -53,8 +53,8 @@ impl Children<'_> {
     ) -> Result<(), WalkError> {
         let mut pages = Pages::new(&self.sync.client, Request::new(endpoint, values));
         while let Some(page) = pages.next().await? {
-            let mut batch = child.batch();
-            for row in page.rows().filter_map(Row::scan) {
+            let mut batch = child.batch(page.size());
+            for row in page.rows().flatten() {
                 push(self.sync, child.stream, &mut batch, &row, Vec::new());
             }
             batch.send(&self.sync.output).await?;
@@ -82,7 +82,7 @@ impl Children<'_> {
             };
             embedded.push((embed.field, list));
         }
-        let mut batch = child.batch();
+        let mut batch = child.batch(0);
         push(self.sync, child.stream, &mut batch, row, embedded);
         batch.send(&self.sync.output).await?;
         Ok(())
@@ -96,13 +96,13 @@ impl Children<'_> {
         let mut list = String::from("[");
         while let Some(page) = pages.next().await? {
             for row in page.rows() {
-                if !row.starts_with('{') {
+                let Some(row) = row else {
                     return Err(ApiError::odd_rows(path, embed.endpoint.scope, "a row that is no object").into());
-                }
+                };
                 if list.len() > 1 {
                     list.push(',');
                 }
-                list.push_str(row);
+                list.push_str(row.raw());
             }
         }
         list.push(']');

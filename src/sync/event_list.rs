@@ -9,13 +9,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use chrono::TimeDelta;
 use tracing::debug;
 
+use crate::json::row::Row;
 use crate::sentry::client::Client;
 use crate::sentry::endpoint::{Class, Endpoint, PathValues};
 use crate::sentry::error::ApiError;
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
-use crate::singer::record::Row;
 use crate::sync::window::Window;
 use crate::time::Time;
 
@@ -76,14 +76,14 @@ pub struct EventPage {
 }
 
 impl EventPage {
-    /// The wanted rows.
-    pub fn rows(&self) -> impl Iterator<Item = &str> {
+    /// The wanted rows; `None` for one that is no object.
+    pub fn rows(&self) -> impl Iterator<Item = Option<Row<'_>>> {
         self.page.rows().zip(&self.wanted).filter(|(_, wanted)| **wanted).map(|(row, _)| row)
     }
 
     /// Whether the rows come newest first, on a page long enough to tell from chance.
     pub fn is_newest_first(&self) -> bool {
-        let times: Vec<_> = self.page.rows().filter_map(|row| Some(second(&Row::scan(row)?))).collect();
+        let times: Vec<_> = self.page.rows().flatten().map(|row| second(&row)).collect();
         times.len() > 8 && times.is_sorted_by(|a, b| a >= b) && times.first() != times.last()
     }
 }
@@ -158,7 +158,7 @@ impl<'a> EventList<'a> {
     }
 
     fn look_at(&mut self, page: Page) -> EventPage {
-        let rows: Vec<Option<Row<'_>>> = page.rows().map(Row::scan).collect();
+        let rows: Vec<Option<Row<'_>>> = page.rows().collect();
         let seconds: Vec<Option<Time>> = rows.iter().map(|row| row.as_ref().and_then(second)).collect();
         let times = || seconds.iter().copied().flatten();
         if !self.ignores_window && times().any(|time| !self.window.contains(time) && time != self.window.end) {
@@ -197,7 +197,6 @@ impl<'a> EventList<'a> {
     fn healed(&mut self, page: Page, at: Time) -> EventPage {
         let mut wanted = Vec::with_capacity(page.len());
         for row in page.rows() {
-            let row = Row::scan(row);
             let of_second = row.as_ref().and_then(second) == Some(at);
             wanted.push(
                 of_second && row.and_then(|row| Some(self.recent.is_new(&row.text("eventID")?))).unwrap_or(false),

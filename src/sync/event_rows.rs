@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use futures_util::stream::{self, StreamExt};
 use tracing::{debug, warn};
 
+use crate::json::row::Row;
+use crate::json::text::quote;
 use crate::sentry::endpoint::{Class, Endpoint};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
-use crate::singer::record::Row;
-use crate::singer::text::quote;
 use crate::streams::EVENT_DETAIL_ONLY;
 use crate::sync::output::StreamOutput;
 use crate::sync::plan::ChangedIssue;
@@ -70,15 +70,25 @@ impl<'a> EventRecords<'a> {
     }
 
     /// Writes rows; `issue` is the issue whose list they came from, if they did.
-    pub async fn write<'r>(&self, rows: impl Iterator<Item = &'r str>, issue: Option<&str>) -> Result<(), WalkError> {
-        let mut batch = self.output.batch();
+    pub async fn write(&self, rows: Vec<Option<Row<'_>>>, issue: Option<&str>) -> Result<(), WalkError> {
+        let mut batch = self.output.batch(rows.iter().flatten().map(|row| row.raw().len()).sum());
+        let rows: Vec<Row<'_>> = rows.into_iter().filter_map(|row| self.keyed(row)).collect();
+        if !self.needs_detail && !self.sync.config.fetch_event_details {
+            for row in &rows {
+                self.push(&mut batch, row, issue);
+            }
+            return Ok(batch.send(&self.sync.output).await?);
+        }
         let mut with_details =
-            stream::iter(rows).map(|raw| async move { (raw, self.detail(raw, issue).await) }).buffered(DETAILS_AT_ONCE);
-        while let Some((raw, detail)) = with_details.next().await {
-            let detail = detail?;
-            let raw = detail.as_ref().and_then(|page| page.rows().next()).unwrap_or(raw);
-            if let Some(row) = self.scan(raw) {
-                self.push(&mut batch, &row, issue);
+            stream::iter(rows).map(|row| async { (self.detail(&row, issue).await, row) }).buffered(DETAILS_AT_ONCE);
+        while let Some((detail, row)) = with_details.next().await {
+            match detail? {
+                Some(detail) => {
+                    for row in detail.rows().filter_map(|row| self.keyed(row)) {
+                        self.push(&mut batch, &row, issue);
+                    }
+                }
+                None => self.push(&mut batch, &row, issue),
             }
         }
         drop(with_details);
@@ -86,8 +96,8 @@ impl<'a> EventRecords<'a> {
     }
 
     /// A row that can be written: an object with the key. Others are counted.
-    pub(super) fn scan<'r>(&self, raw: &'r str) -> Option<Row<'r>> {
-        let row = Row::scan(raw).filter(|row| row.text("eventID").is_some());
+    pub(super) fn keyed<'r>(&self, row: Option<Row<'r>>) -> Option<Row<'r>> {
+        let row = row.filter(|row| row.text("eventID").is_some());
         self.odd.set(self.odd.get() + u64::from(row.is_none()));
         row
     }
@@ -125,13 +135,10 @@ impl<'a> EventRecords<'a> {
     }
 
     /// The event's detail, if something is wanted that the list's row does not have.
-    async fn detail(&self, raw: &str, issue: Option<&str>) -> Result<Option<Page>, WalkError> {
-        let lists_whole_bodies = || raw.contains("\"entries\"");
+    async fn detail(&self, row: &Row<'_>, issue: Option<&str>) -> Result<Option<Page>, WalkError> {
+        let lists_whole_bodies = || row.get("entries").is_some();
         let wanted = self.needs_detail || (self.sync.config.fetch_event_details && !lists_whole_bodies());
-        let Some(row) = Row::scan(raw).filter(|_| wanted) else {
-            return Ok(None);
-        };
-        let Some(event) = row.text("eventID") else {
+        let Some(event) = row.text("eventID").filter(|_| wanted) else {
             return Ok(None);
         };
         let mut values = self.sync.values();

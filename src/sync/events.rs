@@ -241,14 +241,14 @@ impl<'a> Reader<'a> {
             && let Some(page) = list.next().await?
         {
             let room = usize::try_from(room(self.total.get())).unwrap_or(usize::MAX);
-            let rows: Vec<&str> = page.rows().take(room).collect();
+            let rows: Vec<_> = page.rows().take(room).collect();
             self.total.set(self.total.get() + rows.len() as u64);
             if let Some(by_issue) = sampler {
-                self.offer(by_issue, &rows, issue);
+                self.offer(by_issue, rows, issue);
                 continue;
             }
             self.kept.set(self.kept.get() + rows.len() as u64);
-            self.records.write(rows.into_iter(), issue).await?;
+            self.records.write(rows, issue).await?;
             if let (None, Some(until)) = (issue, page.until) {
                 let taken = self.total.get();
                 self.note(|part| (part.until, part.taken) = (Some(until), if most.is_some() { taken } else { 0 }))
@@ -267,8 +267,9 @@ impl<'a> Reader<'a> {
         let mut list = self.issue_list(issue, false, until);
         let mut read = 0;
         while let Some(page) = list.next().await? {
-            read += page.rows().count() as u64;
-            self.records.write(page.rows(), Some(&issue.id)).await?;
+            let rows: Vec<_> = page.rows().collect();
+            read += rows.len() as u64;
+            self.records.write(rows, Some(&issue.id)).await?;
             match page.until {
                 Some(until) => self.note(|part| part.issues.reach(&issue.id, until)).await?,
                 None => self.sync.output.advance_page(|_| ()).await?,

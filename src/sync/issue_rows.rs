@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use futures_util::stream::{self, StreamExt};
 use tracing::debug;
 
+use crate::json::row::Row;
 use crate::sentry::endpoint::{Class, Endpoint};
 use crate::sentry::error::ErrorKind;
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
-use crate::singer::record::Row;
 use crate::sync::Sync;
 use crate::sync::output::Batch;
 use crate::sync::plan::ChangedIssue;
@@ -89,7 +89,7 @@ pub async fn write_issues(sync: &Sync, issues: &[&IssueRow<'_>]) -> Result<(), W
     let Some(output) = sync.output.stream("issues") else {
         return Ok(());
     };
-    let mut batch = output.batch();
+    let mut batch = output.batch(issues.iter().map(|issue| issue.row.raw().len()).sum());
     if sync.config.fetch_issue_details {
         let mut details =
             stream::iter(issues).map(|issue| async { (*issue, detail(sync, issue).await) }).buffered(DETAILS_AT_ONCE);
@@ -124,7 +124,7 @@ async fn detail(sync: &Sync, issue: &IssueRow<'_>) -> Result<Option<Page>, WalkE
 
 fn push(batch: &mut Batch<'_>, issue: &IssueRow<'_>, detail: Option<&Page>) {
     let mut overrides = issue.lifetime_numbers();
-    let detail = detail.and_then(|page| Row::scan(page.rows().next()?));
+    let detail = detail.and_then(|page| page.rows().next()?);
     // A merged issue answers under the survivor's id, whose own row says more: then the listed row stands alone.
     let detail = detail.filter(|detail| detail.text("id").as_deref() == Some(issue.id.as_ref()));
     let Some(detail) = detail else {
@@ -137,9 +137,9 @@ fn push(batch: &mut Batch<'_>, issue: &IssueRow<'_>, detail: Option<&Page>) {
         }
     }
     let mut overrides: Vec<(&str, &str)> = overrides;
-    let only_listed = issue.row.fields().filter(|(name, _)| detail.get(name).is_none());
-    for (name, value) in only_listed {
-        if !overrides.iter().any(|(known, _)| *known == name) {
+    let listed: Vec<_> = issue.row.fields().map(|field| (field.name(), field.value())).collect();
+    for (name, value) in listed.iter().filter(|(name, _)| detail.get(name).is_none()) {
+        if !overrides.iter().any(|(known, _)| known == name) {
             overrides.push((name, value));
         }
     }

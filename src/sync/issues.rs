@@ -7,12 +7,12 @@ use std::collections::{BTreeSet, HashSet};
 
 use tracing::debug;
 
+use crate::json::row::Row;
 use crate::sentry::endpoint::{Class, Endpoint, PageSize};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::singer::progress::Mark;
-use crate::singer::record::Row;
 use crate::singer::state::State;
 use crate::sync::issue_list::{Found, Group, List, Written};
 use crate::sync::issue_rows::{IssueRow, write_issues};
@@ -245,7 +245,7 @@ impl<'a> IssueWalk<'a> {
         while let Some(page) = pages.next().await? {
             self.sure = true;
             count += 1;
-            let rows: Vec<Row<'_>> = page.rows().filter_map(Row::scan).collect();
+            let rows: Vec<Row<'_>> = page.rows().flatten().collect();
             let counted = first.is_some() && self.knows_windows();
             let issues: Vec<IssueRow<'_>> = rows.iter().filter_map(|row| IssueRow::read(row, counted)).collect();
             list.found.odd |= self.count_odd_rows(page.len() - issues.len());

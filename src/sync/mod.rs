@@ -22,13 +22,13 @@ use chrono::{TimeDelta, Utc};
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::json::row::Row;
 use crate::sentry::advice::advice;
 use crate::sentry::client::Client;
 use crate::sentry::endpoint::{Endpoint, PathValues};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::request::Request;
 use crate::singer::progress::Unfinished;
-use crate::singer::record::Row;
 use crate::singer::state::State;
 use crate::streams::{self, STREAMS, Source, Stream};
 use crate::sync::output::Output;

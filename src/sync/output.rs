@@ -13,10 +13,10 @@ use chrono::Utc;
 use tracing::warn;
 
 use crate::discover;
+use crate::json::row::Row;
 use crate::singer::catalog::Catalog;
 use crate::singer::message;
-use crate::singer::projection::{Notes, Projection};
-use crate::singer::record::Row;
+use crate::singer::projection::{Notes, Projection, RecordWriter};
 use crate::singer::selection::{select_properties, stream_is_selected};
 use crate::singer::state::{Bookmark, State};
 use crate::singer::writer::{OutputClosed, Writer};
@@ -78,7 +78,7 @@ pub struct Batch<'a> {
     start: Vec<u8>,
     lines: Vec<u8>,
     records: u64,
-    notes: Notes,
+    writer: RecordWriter<'a>,
 }
 
 impl Output {
@@ -192,10 +192,11 @@ impl StreamOutput {
         self.projection.selects(field)
     }
 
-    /// Begins a batch of records that were read now.
-    pub fn batch(&self) -> Batch<'_> {
+    /// Begins a batch of records that were read now. `bytes` is about how much is read of.
+    pub fn batch(&self, bytes: usize) -> Batch<'_> {
         let start = message::record_start(self.stream.tap_stream_id, Utc::now());
-        Batch { output: self, start, lines: Vec::new(), records: 0, notes: Notes::default() }
+        let lines = Vec::with_capacity(bytes + bytes / 4);
+        Batch { output: self, start, lines, records: 0, writer: self.projection.writer() }
     }
 
     /// Counts something that was passed over.
@@ -226,7 +227,7 @@ impl Batch<'_> {
     pub fn push(&mut self, row: &Row<'_>, overrides: &[(&str, &str)]) {
         let before = self.lines.len();
         self.lines.extend_from_slice(&self.start);
-        match self.output.projection.write(&mut self.lines, row, overrides, &mut self.notes) {
+        match self.writer.write(&mut self.lines, row, overrides) {
             Ok(()) => {
                 self.lines.extend_from_slice(message::RECORD_END);
                 self.records += 1;
@@ -253,14 +254,15 @@ impl Batch<'_> {
         output.begin(self.output).await?;
         output.write(self.lines).await?;
         let mut tally = lock(&self.output.tally);
-        for name in self.notes.dropped.keys().filter(|name| !tally.notes.dropped.contains_key(*name)) {
+        let notes = &self.writer.notes;
+        for name in notes.dropped.keys().filter(|name| !tally.notes.dropped.contains_key(*name)) {
             warn!(
                 "{}: the field {name:?} is not in the schema and is left out (unknown_fields: keep passes it on)",
                 self.output.stream.tap_stream_id
             );
         }
         tally.records += self.records;
-        tally.notes.add(&self.notes);
+        tally.notes.add(notes);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use tracing::{debug, info};
 
+use crate::json::row::Row;
 use crate::sampling::{Sample, keep, priority};
 use crate::sync::events::Reader;
 use crate::sync::plan::ChangedIssue;
@@ -14,15 +15,14 @@ const SERVER_SAMPLE_FROM: u64 = 100;
 
 impl Reader<'_> {
     /// Offers rows to the samples of their issues.
-    pub(super) fn offer(&self, samples: &mut HashMap<String, Sample>, rows: &[&str], issue: Option<&str>) {
+    pub(super) fn offer(&self, samples: &mut HashMap<String, Sample>, rows: Vec<Option<Row<'_>>>, issue: Option<&str>) {
         let sampling = &self.sync.config.sampling;
-        for raw in rows {
-            let Some(row) = self.records.scan(raw) else { continue };
+        for row in rows.into_iter().filter_map(|row| self.records.keyed(row)) {
             let group = row.text("groupID");
             let group = group.as_deref().or(issue).unwrap_or_default().to_owned();
             let id = row.text("eventID").unwrap_or_default();
             let sample = samples.entry(group).or_insert_with_key(|group| Sample::new(self.most_of(group)));
-            sample.offer(priority(sampling.seed, &id), raw);
+            sample.offer(priority(sampling.seed, &id), row.raw());
         }
     }
 
@@ -52,7 +52,7 @@ impl Reader<'_> {
         let rows = sample.into_rows(self.share(n, earlier));
         debug!("Sampling {} out of {n} events for issue {issue}", rows.len());
         self.kept.set(self.kept.get() + rows.len() as u64);
-        self.records.write(rows.iter().map(String::as_str), Some(issue)).await
+        self.records.write(rows.iter().map(|raw| Row::scan(raw)).collect(), Some(issue)).await
     }
 
     /// Events of the issue that earlier runs had before them; `read` is the window's number where the server did not say.
@@ -81,9 +81,8 @@ impl Reader<'_> {
         let mut sample = Sample::new(sampling.max_per_issue);
         let mut list = self.issue_list(issue, false, None);
         while let Some(page) = list.next().await? {
-            for raw in page.rows() {
-                let Some(row) = self.records.scan(raw) else { continue };
-                sample.offer(priority(sampling.seed, &row.text("eventID").unwrap_or_default()), raw);
+            for row in page.rows().filter_map(|row| self.records.keyed(row)) {
+                sample.offer(priority(sampling.seed, &row.text("eventID").unwrap_or_default()), row.raw());
             }
         }
         self.total.set(self.total.get() + sample.offered());
@@ -104,10 +103,10 @@ impl Reader<'_> {
                 info!("This server ignores sample=true: all events of sampled issues are read, and sampled here");
                 return Ok(false);
             }
-            let rows: Vec<&str> = page.rows().take(left).collect();
+            let rows: Vec<_> = page.rows().take(left).collect();
             left -= rows.len();
             self.kept.set(self.kept.get() + rows.len() as u64);
-            self.records.write(rows.into_iter(), Some(&issue.id)).await?;
+            self.records.write(rows, Some(&issue.id)).await?;
         }
         self.total.set(self.total.get() + n);
         self.compare_counts(&format!("a sample of issue {}", issue.id), Some(k), k - left as u64);

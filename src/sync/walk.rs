@@ -7,13 +7,13 @@ use std::collections::HashSet;
 use anyhow::Result;
 use tracing::{debug, info};
 
+use crate::json::row::Row;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::ApiError;
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::singer::progress::Mark;
-use crate::singer::record::Row;
 use crate::singer::state::State;
 use crate::streams::{STREAMS, Source, Stream, TimeFilter};
 use crate::sync::Sync;
@@ -194,10 +194,10 @@ impl<'a> Walk<'a> {
 
     /// Writes one page and what hangs on it.
     async fn page(&mut self, page: &Page, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), WalkError> {
-        let mut batch = self.output.map(StreamOutput::batch);
+        let mut batch = self.output.map(|output| output.batch(page.size()));
         let mut rows = Vec::with_capacity(page.len());
-        for raw in page.rows() {
-            let Some(row) = Row::scan(raw) else {
+        for row in page.rows() {
+            let Some(row) = row else {
                 self.skip("a row that is no object");
                 continue;
             };

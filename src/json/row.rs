@@ -1,47 +1,83 @@
 //! One JSON object as text: its top-level fields, found without building a tree.
-//!
-//! Works only on text that a JSON parser has accepted already (pages are checked when they arrive), so
-//! it skips over values instead of validating them again. Knows neither schemas nor selection.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use crate::singer::text;
+use crate::json::index::{self, Index};
+use crate::json::scan;
+use crate::json::text;
 
-/// The top-level fields of one JSON object, in wire order; names and values are slices of the body.
+/// The top-level fields of one JSON object, in wire order; names and values are slices of the text.
 #[derive(Debug)]
 pub struct Row<'a> {
-    raw: &'a str,
-    fields: Vec<(Cow<'a, str>, &'a str)>,
+    text: &'a str,
+    raw: Range<usize>,
+    fields: Cow<'a, [index::Field]>,
+}
+
+/// One field of a row.
+#[derive(Debug, Clone, Copy)]
+pub struct Field<'a> {
+    text: &'a str,
+    at: index::Field,
+}
+
+impl<'a> Field<'a> {
+    /// The name between its quotes, as it stands in the text.
+    pub fn raw_name(&self) -> &'a str {
+        &self.text[self.at.name.0 as usize..self.at.name.1 as usize]
+    }
+
+    /// The name.
+    pub fn name(&self) -> Cow<'a, str> {
+        if self.at.escaped_name { text::unescape(self.raw_name()) } else { Cow::Borrowed(self.raw_name()) }
+    }
+
+    /// Whether this is its name.
+    pub fn is_named(&self, name: &str) -> bool {
+        if self.at.escaped_name { self.name() == name } else { self.raw_name() == name }
+    }
+
+    /// The raw value.
+    pub fn value(&self) -> &'a str {
+        &self.text[self.at.value.0 as usize..self.at.value.1 as usize]
+    }
+
+    /// Whether the value holds `\u` escapes.
+    pub fn has_unicode_escapes(&self) -> bool {
+        self.at.unicode
+    }
 }
 
 impl<'a> Row<'a> {
-    /// Splits `raw` into its fields; `None` when it is not an object. Of a name that occurs twice the last one counts, as parsers do.
-    pub fn scan(raw: &'a str) -> Option<Self> {
-        let mut fields: Vec<(Cow<'a, str>, &'a str)> = Vec::with_capacity(48);
-        entries(raw, |name, value| {
-            let name = text::unescape(name);
-            // A repeated name sits near its twin's length and first letter: compare only then.
-            match fields.iter_mut().find(|(known, _)| *known == name) {
-                Some(slot) => slot.1 = value,
-                None => fields.push((name, value)),
-            }
-        })?;
-        Some(Self { raw, fields })
+    /// The `nth` row of an indexed text; `None` where it is no object.
+    pub fn of(text: &'a str, index: &'a Index, nth: usize) -> Option<Self> {
+        let row = index.rows.get(nth)?;
+        let fields = Cow::Borrowed(&index.fields[row.fields.clone()?]);
+        Some(Self { text, raw: row.raw.clone(), fields })
+    }
+
+    /// Splits a text that is an object into its fields; `None` when it is none. Of a name that occurs twice the last
+    /// value counts, as parsers have it.
+    pub fn scan(text: &'a str) -> Option<Self> {
+        let index = Index::of_object(text).ok()?;
+        let raw = index.rows.first()?.raw.clone();
+        Some(Self { text, raw, fields: Cow::Owned(index.fields) })
     }
 
     /// The whole object as it arrived.
     pub fn raw(&self) -> &'a str {
-        self.raw
+        &self.text[self.raw.clone()]
     }
 
-    /// Name and raw value of each field.
-    pub fn fields(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        self.fields.iter().map(|(name, value)| (name.as_ref(), *value))
+    /// The fields.
+    pub fn fields(&self) -> impl Iterator<Item = Field<'a>> {
+        self.fields.iter().map(|at| Field { text: self.text, at: *at })
     }
 
     /// The raw value of a field, `null` included.
     pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.fields.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        self.fields().find(|field| field.is_named(name)).map(|field| field.value())
     }
 
     /// A string field's text, or the digits of a number; `None` for anything else.
@@ -65,7 +101,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Calls `each` with the raw name (without quotes) and raw value of every entry of an object.
+/// Calls `each` with the raw name (without quotes) and raw value of every entry of an object. The text must be JSON:
+/// it is skipped over, not checked again.
 pub fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
     let bytes = raw.as_bytes();
     let mut at = skip_space(bytes, 0);
@@ -88,7 +125,7 @@ pub fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Opti
     Some(())
 }
 
-/// Calls `each` with the raw text of every item of an array.
+/// Calls `each` with the raw text of every item of an array. The text must be JSON.
 pub fn items<'a>(raw: &'a str, mut each: impl FnMut(&'a str)) -> Option<()> {
     let bytes = raw.as_bytes();
     let mut at = skip_space(bytes, 0);
@@ -117,14 +154,15 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 /// From an opening quote to just past the closing one.
 fn skip_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    loop {
+        at = scan::plain_until(bytes, at);
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => return bytes.len(),
         }
     }
-    bytes.len()
 }
 
 /// From the first byte of a value to just past its last. Depth is counted, not recursed into: hostile nesting costs nothing.
@@ -162,10 +200,8 @@ mod tests {
     #[test]
     fn fields_come_out_raw_and_in_wire_order() {
         let row = Row::scan(r#" {"id": "1", "n" : 12 ,"o":{"a":[1,"]}"]},"event.type":"x\"y"} "#).expect("an object");
-        let fields: Vec<_> = row.fields().collect();
-        assert_eq!(fields[0], ("id", "\"1\""));
-        assert_eq!(fields[1], ("n", "12"));
-        assert_eq!(fields[2], ("o", r#"{"a":[1,"]}"]}"#));
+        let fields: Vec<_> = row.fields().map(|field| (field.raw_name(), field.value())).collect();
+        assert_eq!(fields, [("id", "\"1\""), ("n", "12"), ("o", r#"{"a":[1,"]}"]}"#), ("event.type", r#""x\"y""#)]);
         assert_eq!(row.text("event.type").as_deref(), Some("x\"y"));
         assert_eq!(row.integer("n"), Some(12));
     }
@@ -179,12 +215,15 @@ mod tests {
     #[test]
     fn of_a_name_given_twice_the_last_one_counts() {
         let row = Row::scan(r#"{"a":1,"b":2,"a":3}"#).expect("an object");
-        assert_eq!(row.fields().collect::<Vec<_>>(), [("a", "3"), ("b", "2")]);
+        let fields: Vec<_> = row.fields().map(|field| (field.name(), field.value())).collect();
+        assert_eq!(fields, [("a".into(), "3"), ("b".into(), "2")]);
+        let row = Row::scan(r#"{"a":1,"\u0061":2,"b":{"c":3}}"#).expect("an object");
+        assert_eq!((row.get("a"), row.fields().count()), (Some("2"), 2));
     }
 
     #[test]
     fn what_is_no_object_is_no_row() {
-        for raw in ["[]", "1", "\"x\"", "null", ""] {
+        for raw in ["[]", "1", "\"x\"", "null", "", "{", "{\"a\":}"] {
             assert!(Row::scan(raw).is_none(), "{raw}");
         }
     }

@@ -1,0 +1,162 @@
+//! Where the rows of a text are, and the top-level fields of each, found in the one pass that checks the text.
+
+use std::ops::Range;
+
+use crate::json::scan::Scanner;
+use crate::json::text::unescape;
+
+/// Why a text has no rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Malformed {
+    /// Not JSON, or cut short, or longer than offsets can tell (4 GiB).
+    NotJson,
+    /// JSON of another shape.
+    OtherShape,
+}
+
+/// Where one top-level field is; offsets into the scanned text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    pub(super) name: (u32, u32),
+    pub(super) value: (u32, u32),
+    /// The name holds an escape, and has to be read before it is compared.
+    pub(super) escaped_name: bool,
+    /// The value holds a `\u` escape, and so perhaps a character that targets refuse.
+    pub(super) unicode: bool,
+}
+
+/// Where one row is, and which of the fields are its.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowSpan {
+    pub(super) raw: Range<usize>,
+    /// Absent where the row is no object.
+    pub(super) fields: Option<Range<usize>>,
+}
+
+/// Where everything is that is read of a text.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    pub(super) rows: Vec<RowSpan>,
+    pub(super) fields: Vec<Field>,
+}
+
+impl Index {
+    /// Of a text that is an array of rows.
+    pub fn of_array(text: &str) -> Result<Self, Malformed> {
+        let mut scanner = Scanner::begin(text)?;
+        let mut index = Self::default();
+        if scanner.peek() != Some(b'[') {
+            return Err(scanner.other_shape());
+        }
+        scanner.at += 1;
+        if !scanner.closes(b']') {
+            loop {
+                index.row(&mut scanner)?;
+                if scanner.ends_after_value(b']')? {
+                    break;
+                }
+            }
+        }
+        scanner.end()?;
+        Ok(index)
+    }
+
+    /// Of a text that is one object.
+    pub fn of_object(text: &str) -> Result<Self, Malformed> {
+        let mut scanner = Scanner::begin(text)?;
+        let mut index = Self::default();
+        if scanner.peek() != Some(b'{') {
+            return Err(scanner.other_shape());
+        }
+        index.row(&mut scanner)?;
+        scanner.end()?;
+        Ok(index)
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn row(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
+        scanner.space();
+        let start = scanner.at;
+        let fields = if scanner.peek() == Some(b'{') {
+            let first = self.fields.len();
+            self.object(scanner)?;
+            self.settle_repeated_names(scanner.text, first);
+            Some(first..self.fields.len())
+        } else {
+            scanner.value()?;
+            None
+        };
+        self.rows.push(RowSpan { raw: start..scanner.at, fields });
+        Ok(())
+    }
+
+    fn object(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
+        scanner.at += 1;
+        if scanner.closes(b'}') {
+            return Ok(());
+        }
+        loop {
+            scanner.space();
+            let name = scanner.at;
+            let escaped_name = scanner.string()?;
+            let name = (offset(name + 1), offset(scanner.at - 1));
+            scanner.colon()?;
+            let value = scanner.at;
+            scanner.unicode = false;
+            scanner.value()?;
+            let value = (offset(value), offset(scanner.at));
+            self.fields.push(Field { name, value, escaped_name, unicode: scanner.unicode });
+            if scanner.ends_after_value(b'}')? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Of a name that occurs twice in a row the last value counts, as parsers have it. Rows of a list mostly have the
+    /// names of the row before, which saves looking.
+    fn settle_repeated_names(&mut self, text: &str, first: usize) {
+        let name = |field: &Field| &text[field.name.0 as usize..field.name.1 as usize];
+        let before = self.rows.last().and_then(|row| row.fields.clone());
+        if let Some(before) = before
+            && before.len() == self.fields.len() - first
+            && self.fields[before].iter().zip(&self.fields[first..]).all(|(a, b)| name(a) == name(b))
+        {
+            return;
+        }
+        let same = |a: &Field, b: &Field| {
+            let escaped = a.escaped_name || b.escaped_name;
+            name(a) == name(b) || (escaped && unescape(name(a)) == unescape(name(b)))
+        };
+        let mut at = first + 1;
+        while at < self.fields.len() {
+            let field = self.fields[at];
+            match (first..at).find(|earlier| same(&self.fields[*earlier], &field)) {
+                Some(earlier) => {
+                    let known = self.fields[earlier];
+                    self.fields[earlier] = Field { name: known.name, escaped_name: known.escaped_name, ..field };
+                    self.fields.remove(at);
+                }
+                None => at += 1,
+            }
+        }
+    }
+}
+
+/// Texts of 4 GiB are refused at the beginning.
+#[expect(clippy::cast_possible_truncation, reason = "checked by Scanner::begin")]
+const fn offset(at: usize) -> u32 {
+    at as u32
+}
+
+#[cfg(test)]
+#[path = "index_tests.rs"]
+mod tests;

@@ -1,0 +1,8 @@
+//! JSON as text: checked, split into rows and fields, repaired; never built into a tree.
+//!
+//! Knows neither Sentry nor Singer: pages are read with it, and records are written from it.
+
+pub mod index;
+pub mod row;
+mod scan;
+pub mod text;
