@@ -113,6 +113,32 @@ fn a_slow_target_holds_the_requests_back() {
     assert_eq!(events, simulator.truth().event_ids().len());
 }
 
+/// Readers that wait for the target must not wait for each other.
+#[test]
+fn a_target_that_is_slow_all_along_gets_everything() {
+    for details in [false, true] {
+        let simulator = big();
+        let tap = Tap::new(&simulator).set("fetch_event_details", details.into());
+        let mut child = tap.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the tap starts");
+        let mut stdout = child.stdout.take().expect("stdout is piped");
+        let (done, finished) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let (mut lines, mut chunk) = (0, vec![0; 1 << 13]);
+            while let Ok(read) = stdout.read(&mut chunk)
+                && read > 0
+            {
+                lines += chunk[..read].iter().filter(|byte| **byte == b'\n').count();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            let _ = done.send(lines); // nobody waits any more if it was too late
+        });
+        let lines = finished.recv_timeout(Duration::from_secs(120));
+        let _ = child.kill(); // it has ended, or hangs
+        let _ = child.wait();
+        assert!(lines.expect("the tap hangs") > simulator.truth().event_ids().len());
+    }
+}
+
 #[test]
 fn a_full_disk_is_a_failure() {
     let simulator = big();

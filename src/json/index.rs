@@ -1,6 +1,7 @@
 //! Where the rows of a text are, and the top-level fields of each, found in the one pass that checks the text.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::json::scan::Scanner;
 use crate::json::text::unescape;
@@ -31,6 +32,20 @@ pub struct RowSpan {
     pub(super) raw: Range<usize>,
     /// Absent where the row is no object.
     pub(super) fields: Option<Range<usize>>,
+    pub(super) shape: Shape,
+}
+
+/// The names of a row's fields and their order: rows of one shape have the same names at the same places. Rows of a list
+/// mostly do, and what is found out for one holds for the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape(u64);
+
+impl Shape {
+    /// One that no row had before.
+    fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// Where everything is that is read of a text.
@@ -86,17 +101,30 @@ impl Index {
     fn row(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
         scanner.space();
         let start = scanner.at;
-        let fields = if scanner.peek() == Some(b'{') {
-            let first = self.fields.len();
+        let first = self.fields.len();
+        let (fields, shape) = if scanner.peek() == Some(b'{') {
             self.object(scanner)?;
-            self.settle_repeated_names(scanner.text, first);
-            Some(first..self.fields.len())
+            let shape = self.shape_before(scanner.text, first).unwrap_or_else(|| {
+                self.settle_repeated_names(scanner.text, first);
+                Shape::new()
+            });
+            (Some(first..self.fields.len()), shape)
         } else {
             scanner.value()?;
-            None
+            (None, Shape::new())
         };
-        self.rows.push(RowSpan { raw: start..scanner.at, fields });
+        self.rows.push(RowSpan { raw: start..scanner.at, fields, shape });
         Ok(())
+    }
+
+    /// The shape of the row before, if the row whose fields begin at `first` has it too.
+    fn shape_before(&self, text: &str, first: usize) -> Option<Shape> {
+        let name = |field: &Field| &text[field.name.0 as usize..field.name.1 as usize];
+        let before = self.rows.last()?;
+        let fields = &self.fields[before.fields.clone()?];
+        let new = &self.fields[first..];
+        let same = fields.len() == new.len() && fields.iter().zip(new).all(|(a, b)| name(a) == name(b));
+        same.then_some(before.shape)
     }
 
     fn object(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
@@ -121,17 +149,9 @@ impl Index {
         }
     }
 
-    /// Of a name that occurs twice in a row the last value counts, as parsers have it. Rows of a list mostly have the
-    /// names of the row before, which saves looking.
+    /// Of a name that occurs twice in a row the last value counts, as parsers have it.
     fn settle_repeated_names(&mut self, text: &str, first: usize) {
         let name = |field: &Field| &text[field.name.0 as usize..field.name.1 as usize];
-        let before = self.rows.last().and_then(|row| row.fields.clone());
-        if let Some(before) = before
-            && before.len() == self.fields.len() - first
-            && self.fields[before].iter().zip(&self.fields[first..]).all(|(a, b)| name(a) == name(b))
-        {
-            return;
-        }
         let same = |a: &Field, b: &Field| {
             let escaped = a.escaped_name || b.escaped_name;
             name(a) == name(b) || (escaped && unescape(name(a)) == unescape(name(b)))

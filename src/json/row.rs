@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::json::index::{self, Index};
+use crate::json::index::{self, Index, Shape};
 use crate::json::scan;
 use crate::json::text;
 
@@ -13,6 +13,8 @@ pub struct Row<'a> {
     text: &'a str,
     raw: Range<usize>,
     fields: Cow<'a, [index::Field]>,
+    /// Which names its fields have, in which order.
+    pub shape: Shape,
 }
 
 /// One field of a row.
@@ -54,15 +56,15 @@ impl<'a> Row<'a> {
     pub fn of(text: &'a str, index: &'a Index, nth: usize) -> Option<Self> {
         let row = index.rows.get(nth)?;
         let fields = Cow::Borrowed(&index.fields[row.fields.clone()?]);
-        Some(Self { text, raw: row.raw.clone(), fields })
+        Some(Self { text, raw: row.raw.clone(), fields, shape: row.shape })
     }
 
     /// Splits a text that is an object into its fields; `None` when it is none. Of a name that occurs twice the last
     /// value counts, as parsers have it.
     pub fn scan(text: &'a str) -> Option<Self> {
         let index = Index::of_object(text).ok()?;
-        let raw = index.rows.first()?.raw.clone();
-        Some(Self { text, raw, fields: Cow::Owned(index.fields) })
+        let (raw, shape) = index.rows.first().map(|row| (row.raw.clone(), row.shape))?;
+        Some(Self { text, raw, fields: Cow::Owned(index.fields), shape })
     }
 
     /// The whole object as it arrived.

@@ -8,6 +8,7 @@ use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, RETRY_AFTER};
 use tracing::{debug, warn};
 
 use crate::json::index::Malformed;
+use crate::sentry::body::Broken;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, BodyShape, ErrorKind, Verdict, judge, kind_of_status, read_detail};
 use crate::sentry::link::next_cursor;
@@ -166,22 +167,30 @@ pub fn passing(error: ApiError, failures: u32) -> Attempt {
 }
 
 /// A request that got no whole answer.
-pub fn network_failure(endpoint: &'static Endpoint, path: &str, error: &reqwest::Error, failures: u32) -> Attempt {
-    let untrusted = has_bad_certificate(error);
-    let final_error = error.is_redirect() || error.is_builder() || untrusted;
-    let api_error = ApiError {
-        kind: if final_error { ErrorKind::Protocol } else { ErrorKind::Unavailable },
+pub fn network_failure(endpoint: &'static Endpoint, path: &str, broken: &Broken, failures: u32) -> Attempt {
+    let (retry, detail) = match broken {
+        Broken::Network(error) => (may_pass(error), innermost(error)),
+        Broken::Gzip(_) => (Some(true), broken.to_string()),
+        Broken::TooLong => (None, broken.to_string()),
+    };
+    let error = ApiError {
+        kind: if retry.is_some() { ErrorKind::Unavailable } else { ErrorKind::Protocol },
         status: None,
         path: path.to_owned(),
-        detail: innermost(error) + if untrusted { UNTRUSTED } else { "" },
+        detail,
         scope: endpoint.scope,
     };
-    if final_error {
-        return Attempt::Fail(api_error);
+    match retry {
+        None => Attempt::Fail(error),
+        Some(at_once) if at_once && failures == 0 => Attempt::Wait(RECONNECT, error, Verdict::Retry),
+        Some(_) => Attempt::Wait(retry::backoff(failures), error, Verdict::Retry),
     }
-    let broken = !error.is_connect() && !error.is_timeout() && failures == 0;
-    let wait = if broken { RECONNECT } else { retry::backoff(failures) };
-    Attempt::Wait(wait, api_error, Verdict::Retry)
+}
+
+/// Whether it is worth trying again, and if so, whether at once.
+fn may_pass(error: &reqwest::Error) -> Option<bool> {
+    let is_final = error.is_redirect() || error.is_builder() || has_bad_certificate(error);
+    (!is_final).then(|| !error.is_connect() && !error.is_timeout())
 }
 
 /// Whether the server's certificate was refused: trying again would not make it better.
@@ -210,5 +219,6 @@ fn innermost(error: &reqwest::Error) -> String {
         _ if error.is_redirect() => "redirect refused",
         _ => "the connection broke",
     };
-    format!("{kind}: {cause}")
+    let advice = if has_bad_certificate(error) { UNTRUSTED } else { "" };
+    format!("{kind}: {cause}{advice}")
 }

@@ -9,11 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
 use reqwest::redirect;
 use tracing::{debug, info, trace, warn};
 
 use crate::sentry::answer::{self, Answer, Attempt};
+use crate::sentry::body::{self, Broken};
 use crate::sentry::costs::Costs;
 use crate::sentry::error::{ApiError, ErrorKind, Verdict};
 use crate::sentry::page::Page;
@@ -77,6 +78,7 @@ impl Client {
             settings.token.header().context("api_token holds characters that no HTTP header may carry")?;
         headers.insert(AUTHORIZATION, authorization);
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let mut builder = reqwest::Client::builder()
             .default_headers(headers)
             .user_agent(&settings.user_agent)
@@ -240,7 +242,7 @@ impl Client {
         answer::judge_answer(endpoint, path, answer, failures, until_reset, &self.token)
     }
 
-    async fn send(&self, url: &str) -> Result<Answer, reqwest::Error> {
+    async fn send(&self, url: &str) -> Result<Answer, Broken> {
         let mut request = self.http.get(url);
         if self.broken.load(Ordering::Relaxed) >= MANY_BROKEN {
             request = request.header(CONNECTION, "close");
@@ -251,8 +253,7 @@ impl Client {
         for (name, value) in &headers {
             trace!("{name}: {}", self.token.redact(&String::from_utf8_lossy(value.as_bytes())));
         }
-        let bytes = response.bytes().await?;
-        Ok(Answer::new(status, &headers, bytes.into()))
+        Ok(Answer::new(status, &headers, body::read(response).await?))
     }
 
     fn known_path(&self, todays: &'static str) -> Option<usize> {

@@ -5,6 +5,7 @@
 
 pub mod advice;
 pub mod answer;
+pub mod body;
 pub mod client;
 pub mod costs;
 pub mod endpoint;

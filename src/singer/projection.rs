@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
+use crate::json::index::Shape;
 use crate::json::row::{self, Row};
 use crate::json::text;
 use crate::singer::selection::Kept;
@@ -48,7 +49,8 @@ pub struct MissingKey(pub String);
 
 #[derive(Debug)]
 struct Field {
-    /// `"name":`, ready to be copied.
+    name: String,
+    /// `,"name":`, ready to be copied.
     label: Vec<u8>,
     kind: Kind,
     kept: Kept,
@@ -78,9 +80,9 @@ impl Projection {
             .into_iter()
             .flatten()
             .map(|(name, node)| {
-                let label = format!("{}:", text::quote(name)).into_bytes();
+                let label = format!(",{}:", text::quote(name)).into_bytes();
                 let kept = kept.remove(name).unwrap_or(Kept::Whole);
-                (name.clone(), Field { label, kind: kind_of(node), kept })
+                (name.clone(), Field { name: name.clone(), label, kind: kind_of(node), kept })
             })
             .collect();
         let deselected = declared.into_iter().filter(|name| !fields.contains_key(name)).collect();
@@ -95,15 +97,23 @@ impl Projection {
 
     /// Begins writing records.
     pub fn writer(&self) -> RecordWriter<'_> {
-        RecordWriter { projection: self, order: Vec::new(), notes: Notes::default() }
+        RecordWriter { projection: self, plan: Plan::default(), notes: Notes::default() }
     }
 
-    fn fate(&self, name: &str) -> Fate<'_> {
-        match self.fields.get(name) {
+    /// What becomes of the fields of rows like this one.
+    fn plan(&self, row: &Row<'_>, overrides: &[(&str, &str)]) -> Plan<'_> {
+        let fate = |name: &str| match self.fields.get(name) {
             Some(field) => Fate::Field(field),
-            None if self.deselected.contains(name) => Fate::Deselected,
+            None if self.deselected.contains(name) => Fate::LeftOut,
             None => Fate::Unknown,
-        }
+        };
+        let own = row.fields().map(|field| {
+            let overridden = overrides.iter().any(|(name, _)| field.is_named(name));
+            if overridden { Fate::LeftOut } else { fate(&field.name()) }
+        });
+        let names = overrides.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let added = overrides.iter().map(|(name, _)| fate(name));
+        Plan { shape: Some(row.shape), names, own: own.collect(), added: added.collect() }
     }
 
     fn check_required(&self, row: &Row<'_>, overrides: &[(&str, &str)]) -> Result<(), MissingKey> {
@@ -123,70 +133,76 @@ impl Projection {
 #[derive(Debug, Clone, Copy)]
 enum Fate<'a> {
     Field(&'a Field),
-    Deselected,
+    /// Deselected, or replaced by a value of ours.
+    LeftOut,
     Unknown,
 }
 
-/// Writes records of one stream. Rows of a list mostly have their fields in the same order, so what becomes of the
-/// field at each place is remembered from the row before.
+/// What becomes of the fields of all rows of one shape, with the same names of ours.
+#[derive(Debug, Default)]
+struct Plan<'a> {
+    shape: Option<Shape>,
+    names: Vec<String>,
+    own: Vec<Fate<'a>>,
+    added: Vec<Fate<'a>>,
+}
+
+impl Plan<'_> {
+    fn fits(&self, row: &Row<'_>, overrides: &[(&str, &str)]) -> bool {
+        let same_names = || self.names.iter().map(String::as_str).eq(overrides.iter().map(|(name, _)| *name));
+        self.shape == Some(row.shape) && same_names()
+    }
+}
+
+/// Writes records of one stream; remembers from row to row what becomes of each field.
 #[derive(Debug)]
 pub struct RecordWriter<'a> {
     projection: &'a Projection,
-    order: Vec<(String, Fate<'a>)>,
+    plan: Plan<'a>,
     /// What was left out, converted or repaired so far.
     pub notes: Notes,
 }
 
-impl<'a> RecordWriter<'a> {
+impl RecordWriter<'_> {
     /// Appends the record for `row`. `overrides` are raw JSON values that replace or join the row's own.
     pub fn write(&mut self, out: &mut Vec<u8>, row: &Row<'_>, overrides: &[(&str, &str)]) -> Result<(), MissingKey> {
         self.projection.check_required(row, overrides)?;
-        let start = out.len();
-        out.push(b'{');
-        let own = row.fields().map(|field| (field.name(), field));
-        let own = own.filter(|(name, _)| !overrides.iter().any(|(other, _)| other == name));
-        for (place, (name, field)) in own.enumerate() {
-            let fate = self.fate_at(place, &name);
-            self.put(out, start, &name, fate, field.value(), field.has_unicode_escapes());
+        if !self.plan.fits(row, overrides) {
+            self.plan = self.projection.plan(row, overrides);
         }
-        for (name, value) in overrides {
-            self.put(out, start, name, self.projection.fate(name), value, value.contains("\\u"));
+        let start = out.len();
+        let (notes, keep_unknown) = (&mut self.notes, self.projection.keep_unknown);
+        for (field, fate) in row.fields().zip(&self.plan.own) {
+            match fate {
+                Fate::Field(known) => known.put(out, field.value(), field.has_unicode_escapes(), notes),
+                Fate::LeftOut => {}
+                Fate::Unknown if keep_unknown => put_unknown(out, &field.name(), field.value(), notes),
+                Fate::Unknown => count(&mut notes.dropped, &field.name()),
+            }
+        }
+        for ((name, value), fate) in overrides.iter().zip(&self.plan.added) {
+            match fate {
+                Fate::Field(known) => known.put(out, value, value.contains("\\u"), notes),
+                Fate::Unknown if keep_unknown => put_unknown(out, name, value, notes),
+                Fate::LeftOut => {}
+                Fate::Unknown => count(&mut notes.dropped, name),
+            }
+        }
+        // Every field begins with a comma; the first one's makes place for the brace.
+        match out.get_mut(start) {
+            Some(comma) => *comma = b'{',
+            None => out.push(b'{'),
         }
         out.push(b'}');
         Ok(())
     }
+}
 
-    fn fate_at(&mut self, place: usize, name: &str) -> Fate<'a> {
-        match self.order.get(place) {
-            Some((known, fate)) if known == name => *fate,
-            _ => {
-                let fate = self.projection.fate(name);
-                self.order.truncate(place);
-                self.order.push((name.to_owned(), fate));
-                fate
-            }
-        }
-    }
-
-    /// `unicode` says that the value holds `\u` escapes, and has to be looked through for what targets refuse.
-    fn put(&mut self, out: &mut Vec<u8>, start: usize, name: &str, fate: Fate<'_>, value: &str, unicode: bool) {
-        let comma = if out.len() > start + 1 { &b","[..] } else { b"" };
-        match fate {
-            Fate::Field(field) => {
-                out.extend_from_slice(comma);
-                out.extend_from_slice(&field.label);
-                field.put_value(out, name, value, unicode, &mut self.notes);
-            }
-            Fate::Deselected => {}
-            Fate::Unknown if self.projection.keep_unknown => {
-                out.extend_from_slice(comma);
-                text::push_string(out, name);
-                out.push(b':');
-                put_raw(out, value, unicode, &mut self.notes);
-            }
-            Fate::Unknown => count(&mut self.notes.dropped, name),
-        }
-    }
+fn put_unknown(out: &mut Vec<u8>, name: &str, value: &str, notes: &mut Notes) {
+    out.push(b',');
+    text::push_string(out, name);
+    out.push(b':');
+    put_raw(out, value, value.contains("\\u"), notes);
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
@@ -197,7 +213,9 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
 }
 
 impl Field {
-    fn put_value(&self, out: &mut Vec<u8>, name: &str, value: &str, unicode: bool, notes: &mut Notes) {
+    /// `unicode` says that the value holds `\u` escapes, and has to be looked through for what targets refuse.
+    fn put(&self, out: &mut Vec<u8>, value: &str, unicode: bool, notes: &mut Notes) {
+        out.extend_from_slice(&self.label);
         let first = value.as_bytes().first().copied().unwrap_or(b'n');
         if fits(self.kind, first, value) {
             return put_kept(out, value, &self.kept, unicode, notes);
@@ -206,7 +224,7 @@ impl Field {
             Some(converted) => (&mut notes.converted, converted),
             None => (&mut notes.unreadable, "null".to_owned()),
         };
-        count(counter, name);
+        count(counter, &self.name);
         put_kept(out, &converted, &self.kept, unicode, notes);
     }
 }

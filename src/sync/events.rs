@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 use crate::sampling::Sample;
 use crate::sentry::error::ErrorKind;
 use crate::singer::progress::{Left, Part, order};
+use crate::singer::state::State;
 use crate::singer::writer::OutputClosed;
 use crate::sync::event_list::{EventList, Form, ISSUE_EVENTS, PROJECT_EVENTS};
 use crate::sync::event_rows::{EventRecords, warn_of_details};
@@ -52,13 +53,32 @@ pub struct Work<'a> {
 /// A project that is done or has failed.
 pub type Outcome<'a> = (&'a Project, Result<(), WalkError>);
 
-/// Reads every project's events; yields each project when it is done or has failed.
+/// Reads every project's events and notes in the progress which are done; yields each when it is done or has failed.
+///
+/// Whoever takes the outcomes must wait for nothing else in between: the readers share locks and the way to stdout, and
+/// one that is handed such a thing while nobody drives it would hold up everything for good.
 pub fn run_all<'a>(sync: &'a Sync, work: Vec<Work<'a>>) -> Pin<Box<dyn Stream<Item = Outcome<'a>> + 'a>> {
     if let Some(output) = sync.output.stream("events") {
         warn_of_details(sync, output);
     }
-    let one = move |work: Work<'a>| async move { (work.project, read_project(sync, work).await) };
+    let one = move |work: Work<'a>| async move {
+        let (project, end) = (work.project, work.end);
+        let mut result = read_project(sync, work).await;
+        if result.is_ok() {
+            result = finish_project(sync, project, end).await.map_err(WalkError::from);
+        }
+        (project, result)
+    };
     Box::pin(stream::iter(work).map(one).buffer_unordered(PROJECTS_AT_ONCE))
+}
+
+async fn finish_project(sync: &Sync, project: &Project, end: Time) -> Result<(), OutputClosed> {
+    let change = |state: &mut State| {
+        let progress = state.progress_mut("events", end);
+        progress.projects.remove(&project.id);
+        progress.done.insert(project.id.clone());
+    };
+    sync.output.advance(change).await
 }
 
 /// Reading one project.
@@ -155,7 +175,7 @@ impl<'a> Reader<'a> {
         change(&mut self.part.borrow_mut());
         let part = self.part.borrow().clone();
         let (project, end) = (self.work.project.id.clone(), self.work.end);
-        let change = |state: &mut crate::singer::state::State| {
+        let change = |state: &mut State| {
             state.progress_mut("events", end).projects.insert(project, part);
         };
         self.sync.output.advance_page(change).await
@@ -172,23 +192,26 @@ impl<'a> Reader<'a> {
         let left = |issue: &&&ChangedIssue| self.part.borrow().issues.left(&issue.id) != Left::Nothing;
         let mut waiting = issues.iter().filter(left);
         let mut running = FuturesUnordered::new();
-        loop {
-            while running.len() < ISSUES_AT_ONCE
-                && self.part.borrow().issues.ahead.len() < ISSUES_AHEAD
-                && let Some(issue) = waiting.next()
-            {
-                let read = &read;
-                running.push(async move { (*issue, read(issue).await) });
-            }
-            let Some((issue, result)) = running.next().await else { return Ok(()) };
-            match result {
+        let one = async |issue: &ChangedIssue| {
+            match read(issue).await {
                 Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
                     debug!("{error}");
                     self.output.skip("an issue that was merged or deleted since it was listed (404)");
                 }
                 other => other?,
             }
-            self.note(|part| part.issues.finish(&issue.id, issues.iter().map(|issue| issue.id.as_ref()))).await?;
+            let ids = issues.iter().map(|issue| issue.id.as_ref());
+            Ok::<(), WalkError>(self.note(|part| part.issues.finish(&issue.id, ids)).await?)
+        };
+        loop {
+            while running.len() < ISSUES_AT_ONCE
+                && self.part.borrow().issues.ahead.len() < ISSUES_AHEAD
+                && let Some(issue) = waiting.next()
+            {
+                running.push(one(issue));
+            }
+            let Some(result) = running.next().await else { return Ok(()) };
+            result?;
         }
     }
 

@@ -195,14 +195,7 @@ impl Pass<'_> {
         let mut running = events::run_all(self.sync, work);
         while let Some((project, result)) = running.next().await {
             match result {
-                Ok(()) => {
-                    let change = |state: &mut State| {
-                        let progress = state.progress_mut("events", end);
-                        progress.projects.remove(&project.id);
-                        progress.done.insert(project.id.clone());
-                    };
-                    self.sync.output.advance(change).await?;
-                }
+                Ok(()) => {}
                 Err(WalkError::Api(error)) if self.sync.goes_on_after(&error) => {
                     self.sync.part_failed("events", project, &error);
                     if error.kind != ErrorKind::NotFound {
