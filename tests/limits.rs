@@ -18,7 +18,8 @@ fn the_ceiling_spaces_requests_evenly_and_says_so() {
     // Ten requests take nine gaps: arrival jitters, the pace does not.
     for ten in starts.windows(10) {
         let took = ten[9].saturating_sub(ten[0]);
-        assert!(took >= Duration::from_millis(9 * 50 - 30), "a volley: ten requests in {took:?}");
+        // One request that was late may be made good.
+        assert!(took >= Duration::from_millis(8 * 50 - 10), "a volley: ten requests in {took:?}");
     }
     assert!(run.stderr.contains("Rate limiting: sleeping for 0.0"), "{}", run.stderr);
 }

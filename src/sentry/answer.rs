@@ -9,11 +9,11 @@ use tracing::{debug, warn};
 
 use crate::json::index::Malformed;
 use crate::sentry::body::Broken;
+use crate::sentry::bucket::LimitHeaders;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, BodyShape, ErrorKind, Verdict, judge, kind_of_status, read_detail};
 use crate::sentry::link::next_cursor;
 use crate::sentry::page::Page;
-use crate::sentry::rate_limit::LimitHeaders;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
 

@@ -234,7 +234,7 @@ impl Client {
                 return answer::network_failure(endpoint, path, &error, failures);
             }
         };
-        self.limits.observe(endpoint.class, answer.limits, answer.served_at, answer.status < 400);
+        self.limits.observe(&permit, answer.limits, answer.served_at, answer.status < 400);
         drop(permit);
         debug!("{} {url} in {:.3} s, {} bytes", answer.status, started.elapsed().as_secs_f64(), answer.body.len());
         self.costs.count(endpoint, |cost| cost.bytes += answer.body.len() as u64);

@@ -6,6 +6,7 @@
 pub mod advice;
 pub mod answer;
 pub mod body;
+pub mod bucket;
 pub mod client;
 pub mod costs;
 pub mod endpoint;

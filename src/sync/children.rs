@@ -1,128 +1,143 @@
-//! What hangs on a parent's row: objects of their own endpoint, or the row itself with lists put inside; and the fields
-//! that the tap adds to a record. One request at a time, in the order of the rows.
+//! What hangs on a parent's row: objects or lists of their own endpoint, written in the order of the parents; and the
+//! fields that the tap adds to a record.
 
-use tracing::debug;
+use futures_util::stream::{self, StreamExt};
+use tracing::{debug, info};
 
 use crate::json::row::{Row, items};
 use crate::json::text;
 use crate::sentry::endpoint::{Endpoint, PathValues};
 use crate::sentry::error::{ApiError, ErrorKind};
+use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
-use crate::streams::{Added, Embed, Source, Stream};
+use crate::singer::progress::Mark;
+use crate::singer::state::State;
+use crate::streams::{Added, Source, Stream};
 use crate::sync::Sync;
 use crate::sync::output::{Batch, StreamOutput};
-use crate::sync::walk::{WalkError, stream_start};
-use crate::sync::window::Window;
+use crate::sync::walk::WalkError;
 
-/// The selected children of a stream.
+/// Parents whose children are asked for at once. They are written in order all the same.
+const AT_ONCE: usize = 8;
+
+/// A row under which children hang.
 #[derive(Debug)]
-pub struct Children<'a> {
-    pub(super) sync: &'a Sync,
-    pub(super) parent: &'static Stream,
-    pub(super) outputs: Vec<&'a StreamOutput>,
+pub struct Parent {
+    /// Its key, by which an interrupted run finds its place again.
+    pub key: String,
+    /// What it offers to the paths of its children.
+    pub values: PathValues,
 }
 
-impl Children<'_> {
-    /// Reads what hangs on one row.
-    pub(super) async fn of(&self, row: &Row<'_>) -> Result<(), WalkError> {
-        for child in &self.outputs {
-            let mut values = self.sync.values();
-            for (placeholder, field) in self.parent.offers {
-                let Some(value) = row.text(field) else {
-                    child.gap(format!("a parent row without {field}"));
-                    return Ok(());
-                };
-                values.push((placeholder, value.into_owned()));
-            }
-            let result = match &child.stream.source {
-                Source::Endpoint(endpoint) => self.child_of_endpoint(child, endpoint, values).await,
-                Source::ParentRow(embeds) => self.child_of_row(child, embeds, row, values).await,
-                Source::Issues | Source::Events => Ok(()),
-            };
-            self.tolerate(child, result)?;
+impl Parent {
+    /// Reads a row of `stream`; an error names the field that it lacks.
+    pub fn read(sync: &Sync, stream: &Stream, row: &Row<'_>) -> Result<Self, &'static str> {
+        let mut values = sync.values();
+        for (placeholder, field) in stream.offers {
+            values.push((placeholder, row.text(field).ok_or(*field)?.into_owned()));
         }
-        Ok(())
+        Ok(Self { key: key_of(stream, row), values })
     }
+}
 
-    async fn child_of_endpoint(
-        &self,
-        child: &StreamOutput,
-        endpoint: &'static Endpoint,
-        values: PathValues,
-    ) -> Result<(), WalkError> {
-        let mut pages = Pages::new(&self.sync.client, Request::new(endpoint, values));
-        while let Some(page) = pages.next().await? {
-            let mut batch = child.batch(page.size());
-            for row in page.rows().flatten() {
-                push(self.sync, child.stream, &mut batch, &row, Vec::new());
-            }
-            batch.send(&self.sync.output).await?;
+/// The key of a row as one text.
+pub fn key_of(stream: &Stream, row: &Row<'_>) -> String {
+    stream.key_properties.iter().filter_map(|key| row.text(key)).collect::<Vec<_>>().join("/")
+}
+
+/// The selected children of a stream that have an endpoint of their own.
+pub fn with_endpoints<'a>(
+    sync: &'a Sync,
+    parent: &Stream,
+) -> impl Iterator<Item = (&'a StreamOutput, &'static Endpoint)> {
+    let name = parent.tap_stream_id;
+    sync.output.streams().filter(move |output| output.stream.parent == Some(name)).filter_map(|output| {
+        match &output.stream.source {
+            Source::Endpoint(endpoint) => Some((output, endpoint)),
+            Source::ParentRow(_) | Source::Issues | Source::Events => None,
         }
-        Ok(())
+    })
+}
+
+/// Reads a child stream whole, parent by parent; goes on behind the parent at which an interrupted run was.
+pub async fn walk_children(
+    sync: &Sync,
+    child: &StreamOutput,
+    endpoint: &'static Endpoint,
+    parents: &[Parent],
+) -> Result<(), WalkError> {
+    let name = child.stream.tap_stream_id;
+    sync.output.begin(child).await?;
+    if sync.output.has_read(name).await {
+        return Ok(());
     }
-
-    async fn child_of_row(
-        &self,
-        child: &StreamOutput,
-        embeds: &'static [Embed],
-        row: &Row<'_>,
-        values: PathValues,
-    ) -> Result<(), WalkError> {
-        let start = stream_start(self.sync, child).await;
-        let time = child.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-        if time.is_some_and(|time| time < start) {
-            return Ok(());
-        }
-        let mut embedded = Vec::new();
-        for embed in embeds.iter().filter(|embed| child.selects(embed.field)) {
-            let list = match row.integer(embed.count) {
-                Some(0) => "[]".to_owned(),
-                _ => self.list(embed, values.clone()).await?,
-            };
-            embedded.push((embed.field, list));
-        }
-        let mut batch = child.batch(0);
-        push(self.sync, child.stream, &mut batch, row, embedded);
-        batch.send(&self.sync.output).await?;
-        Ok(())
+    let progress = sync.output.bookmark(name).await.progress;
+    let last_done = progress.as_ref().and_then(|progress| progress.mark.item.as_ref());
+    let done = parents.iter().position(|parent| Some(&parent.key) == last_done).map_or(0, |at| at + 1);
+    let end = crate::time::whole_second(sync.client.server_now());
+    // What is driven here only asks the server: it may stand still while its neighbour is written.
+    let mut fetched = stream::iter(&parents[done..])
+        .map(|parent| async move { (parent, all_pages(sync, endpoint, parent.values.clone()).await) })
+        .buffered(AT_ONCE);
+    while let Some((parent, result)) = fetched.next().await {
+        let written = match result {
+            Ok(pages) => write(sync, child, &pages).await,
+            Err(error) => Err(error.into()),
+        };
+        tolerate(sync, child, written)?;
+        let mark = Mark { item: Some(parent.key.clone()), ..Mark::default() };
+        // What could not be read stays ahead of the mark, so that a run that goes on from here tries it again.
+        let change = |state: &mut State| {
+            if !child.has_gaps() {
+                state.progress_mut(name, end).mark = mark;
+            }
+        };
+        sync.output.advance_page(change).await?;
     }
+    sync.output.finish(child, end).await?;
+    info!("{name}: {} records", child.tally().records);
+    Ok(())
+}
 
-    /// A whole list as one raw JSON array.
-    async fn list(&self, embed: &'static Embed, values: PathValues) -> Result<String, WalkError> {
-        let request = Request::new(&embed.endpoint, values);
-        let path = request.path(0, true);
-        let mut pages = Pages::new(&self.sync.client, request);
-        let mut list = String::from("[");
-        while let Some(page) = pages.next().await? {
-            for row in page.rows() {
-                let Some(row) = row else {
-                    return Err(ApiError::odd_rows(path, embed.endpoint.scope, "a row that is no object").into());
-                };
-                if list.len() > 1 {
-                    list.push(',');
-                }
-                list.push_str(row.raw());
-            }
-        }
-        list.push(']');
-        Ok(list)
+async fn all_pages(sync: &Sync, endpoint: &'static Endpoint, values: PathValues) -> Result<Vec<Page>, ApiError> {
+    let mut pages = Pages::new(&sync.client, Request::new(endpoint, values));
+    let mut all = Vec::new();
+    while let Some(page) = pages.next().await? {
+        all.push(page);
     }
+    Ok(all)
+}
 
-    /// What is gone is skipped, what is forbidden or broken is a gap; both are counted and the walk goes on.
-    fn tolerate(&self, child: &StreamOutput, result: Result<(), WalkError>) -> Result<(), WalkError> {
-        match result {
-            Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
-                debug!("{error}");
-                child.skip("gone (404)");
-                Ok(())
-            }
-            Err(WalkError::Api(error)) if self.sync.goes_on_after(&error) => {
-                child.gap(error.to_string());
-                Ok(())
-            }
-            other => other,
+async fn write(sync: &Sync, child: &StreamOutput, pages: &[Page]) -> Result<(), WalkError> {
+    let mut batch = child.batch(pages.iter().map(Page::size).sum());
+    for row in pages.iter().flat_map(Page::rows) {
+        match row {
+            Some(row) => push(sync, child.stream, &mut batch, &row, Vec::new()),
+            None => child.gap("a row that is no object"),
         }
+    }
+    Ok(batch.send(&sync.output).await?)
+}
+
+/// What is gone is skipped, what is forbidden or broken is a gap; both are counted and the walk goes on.
+pub(super) fn tolerate<T>(
+    sync: &Sync,
+    child: &StreamOutput,
+    result: Result<T, WalkError>,
+) -> Result<Option<T>, WalkError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
+            debug!("{error}");
+            child.skip("gone (404)");
+            Ok(None)
+        }
+        Err(WalkError::Api(error)) if sync.goes_on_after(&error) => {
+            child.gap(error.to_string());
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

@@ -25,7 +25,7 @@ use crate::sync::{Project, Sync};
 use crate::time::Time;
 
 /// Projects read side by side; the client's buckets decide how many requests really fly.
-const PROJECTS_AT_ONCE: usize = 4;
+const PROJECTS_AT_ONCE: usize = 8;
 /// Issues of one project read side by side.
 const ISSUES_AT_ONCE: usize = 8;
 /// Issues that may be done beyond one that is not: bounds the state while a huge issue is read.

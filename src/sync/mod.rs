@@ -6,6 +6,7 @@ pub mod children;
 pub mod event_list;
 pub mod event_rows;
 pub mod events;
+pub mod insides;
 pub mod issue_list;
 pub mod issue_rows;
 pub mod issues;
@@ -17,8 +18,11 @@ pub mod summary;
 pub mod walk;
 pub mod window;
 
+use std::pin::Pin;
+
 use anyhow::{Result, anyhow};
 use chrono::{TimeDelta, Utc};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tracing::{info, warn};
 
 use crate::config::Config;
@@ -31,8 +35,9 @@ use crate::sentry::request::Request;
 use crate::singer::progress::Unfinished;
 use crate::singer::state::State;
 use crate::streams::{self, STREAMS, Source, Stream};
+use crate::sync::children::{Parent, walk_children, with_endpoints};
 use crate::sync::output::Output;
-use crate::sync::walk::{WalkError, walk};
+use crate::sync::walk::{WalkError, walk, walk_rows};
 use crate::time::whole_second;
 
 /// A run: what was asked for, and the ways to the server and to the target.
@@ -72,21 +77,52 @@ impl Sync {
         error.kind != ErrorKind::Unauthorized && (error.kind != ErrorKind::Unavailable || error.status.is_some())
     }
 
-    /// Reads every selected stream. An error means that the run could not go on; gaps are in the summary.
+    /// Reads every selected stream, side by side what does not wait for each other. An error means that the run could
+    /// not go on; gaps are in the summary.
     pub async fn run(&self) -> Result<()> {
         self.begin_or_go_on().await;
-        let projects = self.projects().await?;
-        for stream in STREAMS.iter().filter(|stream| stream.parent.is_none() && stream.tap_stream_id != "projects") {
-            let result = match &stream.source {
-                Source::Endpoint(_) if self.wants(stream.tap_stream_id) => walk(self, stream, &mut |_| {}).await,
-                // Events are found by the issue walk: both are read in one go, at the place of the first.
-                Source::Issues if self.wants("issues") || self.wants("events") => passes::run(self, &projects).await,
-                Source::Endpoint(_) | Source::Issues | Source::Events | Source::ParentRow(_) => Ok(()),
-            };
-            self.settle(stream.tap_stream_id, result)?;
+        let (projects, parents) = self.projects().await?;
+        let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = FuturesUnordered::new();
+        for stream in STREAMS.iter().filter(|stream| stream.parent.is_none() && self.wants(stream.tap_stream_id)) {
+            match &stream.source {
+                Source::Endpoint(_) if stream.tap_stream_id == "projects" => {
+                    running.push(Box::pin(self.children(stream, &parents)));
+                }
+                Source::Endpoint(_) => running.push(Box::pin(self.root(stream))),
+                // Events are found by the issue walk: both are read in one go.
+                Source::Issues => running.push(Box::pin(self.issues_and_events(&projects))),
+                Source::Events if !self.wants("issues") => running.push(Box::pin(self.issues_and_events(&projects))),
+                Source::Events | Source::ParentRow(_) => {}
+            }
         }
+        // Nothing else is waited for here: all of them share locks, the limits and the way to stdout.
+        while let Some(result) = running.next().await {
+            result?;
+        }
+        drop(running);
         let ended = |state: &mut State| (state.currently_syncing, state.run) = (None, None);
         Ok(self.output.advance(ended).await?)
+    }
+
+    /// A root stream, and then its children.
+    async fn root(&self, stream: &'static Stream) -> Result<()> {
+        match walk(self, stream).await {
+            Ok(parents) => self.children(stream, &parents).await,
+            Err(error) => self.settle(stream.tap_stream_id, Err(error)),
+        }
+    }
+
+    /// The children of a stream that have endpoints of their own.
+    async fn children(&self, stream: &'static Stream, parents: &[Parent]) -> Result<()> {
+        for (child, endpoint) in with_endpoints(self, stream) {
+            let result = walk_children(self, child, endpoint, parents).await;
+            self.settle(child.stream.tap_stream_id, result)?;
+        }
+        Ok(())
+    }
+
+    async fn issues_and_events(&self, projects: &[Project]) -> Result<()> {
+        self.settle("issues", passes::run(self, projects).await)
     }
 
     /// Notes when the run began. A run that an earlier state shows to have been interrupted lately is continued:
@@ -117,30 +153,35 @@ impl Sync {
     }
 
     /// Reads the project list, which is also the proof that token, organization and server are right.
-    async fn projects(&self) -> Result<Vec<Project>> {
-        let mut projects: Vec<Project> = Vec::new();
-        if !["projects", "issues", "events"].iter().any(|name| self.wants(name)) {
-            return Ok(projects);
-        }
-        let Some(stream) = streams::find("projects") else {
-            return Ok(projects);
+    async fn projects(&self) -> Result<(Vec<Project>, Vec<Parent>)> {
+        let (mut projects, mut parents): (Vec<Project>, Vec<Parent>) = (Vec::new(), Vec::new());
+        let stream =
+            streams::find("projects").filter(|_| ["projects", "issues", "events"].iter().any(|name| self.wants(name)));
+        let Some(stream) = stream else {
+            return Ok((projects, parents));
         };
         let mut keep = |row: &Row<'_>| {
-            if let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) {
-                let project = Project { id: id.into_owned(), slug: slug.into_owned() };
-                if !projects.contains(&project) {
-                    projects.push(project);
+            let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) else {
+                for output in self.output.streams().filter(|output| output.stream.tap_stream_id != "projects") {
+                    let below = output.stream.parent == Some("projects") || reads_with(output.stream, "issues");
+                    below.then(|| output.gap("a project row without id or slug"));
                 }
+                return;
+            };
+            let project = Project { id: id.into_owned(), slug: slug.into_owned() };
+            if !projects.contains(&project) {
+                projects.push(project);
+                parents.extend(Parent::read(self, stream, row));
             }
         };
-        walk(self, stream, &mut keep).await.map_err(|error| self.fatal(error))?;
+        walk_rows(self, stream, true, &mut keep).await.map_err(|error| self.fatal(error))?;
         if projects.is_empty() {
             // Some servers answer a wrong slug with an empty list: ask for the organization itself.
             let request = Request::new(&ORGANIZATION, self.values());
             self.client.get(&request).await.map_err(|error| self.fatal(error.into()))?;
             warn!("the organization {:?} has no projects", self.config.organization);
         }
-        Ok(projects)
+        Ok((projects, parents))
     }
 
     /// A stream that failed is a gap, and the others go on, unless the failure concerns them all.

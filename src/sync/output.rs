@@ -21,6 +21,7 @@ use crate::singer::selection::{select_properties, stream_is_selected};
 use crate::singer::state::{Bookmark, State};
 use crate::singer::writer::{OutputClosed, Writer};
 use crate::streams::{self, STREAMS, Stream};
+use crate::time::Time;
 
 /// Longest time between STATE lines while records are written.
 const STATE_INTERVAL: Duration = Duration::from_secs(2);
@@ -144,6 +145,27 @@ impl Output {
         let mut keeper = self.state.lock().await;
         change(&mut keeper.state);
         self.write_state(&mut keeper).await
+    }
+
+    /// Moves the bookmark of a stream that was read whole up to `end`. What has a gap is read again from its bookmark on.
+    pub async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
+        let name = output.stream.tap_stream_id;
+        if output.has_gaps() {
+            let forget = |state: &mut State| {
+                state.bookmarks.get_mut(name).into_iter().for_each(|bookmark| bookmark.progress = None);
+            };
+            self.change(forget).await;
+            return Ok(());
+        }
+        self.advance(|state| {
+            let bookmark = state.bookmark_mut(name);
+            bookmark.start = Some(end);
+            bookmark.progress = None;
+            if let (Some(run), None) = (&mut state.run, output.stream.replication_key()) {
+                run.done.insert(name.to_owned());
+            }
+        })
+        .await
     }
 
     /// As `advance`, for one page: writes unless STATE lines would outweigh the records.

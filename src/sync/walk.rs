@@ -1,10 +1,11 @@
-//! The generic walker: reads the rows of a table's endpoint, writes them, and hands them to the children.
+//! The generic walker: reads the rows of a table's endpoint, writes them and what goes inside them.
 //!
 //! Continues where an interrupted run was: by time in lists that come newest first, by row in others.
 
 use std::collections::HashSet;
 
 use anyhow::Result;
+use futures_util::stream::{self, StreamExt};
 use tracing::{debug, info};
 
 use crate::json::row::Row;
@@ -17,10 +18,14 @@ use crate::singer::progress::Mark;
 use crate::singer::state::State;
 use crate::streams::{STREAMS, Source, Stream, TimeFilter};
 use crate::sync::Sync;
-use crate::sync::children::{Children, push};
+use crate::sync::children::{Parent, key_of, push, with_endpoints};
+use crate::sync::insides::Insides;
 use crate::sync::output::StreamOutput;
 use crate::sync::window::{Window, start_after};
 use crate::time::{Time, whole_second};
+
+/// Rows whose insides are asked for at once. They are written in order all the same.
+const AT_ONCE: usize = 8;
 
 /// Why a walk ended early.
 #[derive(Debug)]
@@ -43,12 +48,12 @@ impl From<crate::singer::writer::OutputClosed> for WalkError {
     }
 }
 
-/// A root stream with the children that are selected.
+/// A root stream with the children that are its rows.
 struct Walk<'a> {
     sync: &'a Sync,
     stream: &'static Stream,
     output: Option<&'a StreamOutput>,
-    children: Children<'a>,
+    insides: Insides<'a>,
     window: Window,
     /// End of the window, as the bookmark will have it.
     end: Time,
@@ -62,8 +67,33 @@ struct Walk<'a> {
     previous: HashSet<String>,
 }
 
-/// Reads a root stream and its children whole; moves their bookmarks. `each` sees every row, perhaps twice.
-pub async fn walk(sync: &Sync, stream: &'static Stream, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), WalkError> {
+/// Reads a root stream and the children that are its rows whole; moves their bookmarks. Returns the rows for children
+/// of their own endpoints.
+pub async fn walk(sync: &Sync, stream: &'static Stream) -> Result<Vec<Parent>, WalkError> {
+    let mut parents = Vec::new();
+    let mut missing = None;
+    let wanted = with_endpoints(sync, stream).next().is_some();
+    let mut keep = |row: &Row<'_>| match Parent::read(sync, stream, row) {
+        Ok(parent) if wanted => parents.push(parent),
+        Ok(_) => {}
+        Err(field) => missing = Some(field),
+    };
+    walk_rows(sync, stream, wanted, &mut keep).await?;
+    for (child, _) in with_endpoints(sync, stream) {
+        if let Some(field) = missing {
+            child.gap(format!("a parent row without {field}"));
+        }
+    }
+    Ok(parents)
+}
+
+/// As `walk`; `each` sees every row, perhaps twice, also where an earlier run has written them all, if it `must`.
+pub async fn walk_rows(
+    sync: &Sync,
+    stream: &'static Stream,
+    must: bool,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<(), WalkError> {
     let Source::Endpoint(endpoint) = &stream.source else { return Ok(()) };
     let outputs = outputs(sync, stream);
     for output in &outputs {
@@ -75,7 +105,7 @@ pub async fn walk(sync: &Sync, stream: &'static Stream, each: &mut dyn FnMut(&Ro
             left.push(output);
         }
     }
-    if left.is_empty() && !outputs.is_empty() && stream.offers.is_empty() {
+    if left.is_empty() && !must {
         return Ok(());
     }
     if stream.time_filter == TimeFilter::StartEnd {
@@ -98,10 +128,11 @@ pub async fn walk(sync: &Sync, stream: &'static Stream, each: &mut dyn FnMut(&Ro
     walk.finish().await
 }
 
-/// The stream's own output and its children's, of those that are selected.
+/// The stream's own output and those of children that are its rows, if they are selected.
 fn outputs<'a>(sync: &'a Sync, stream: &Stream) -> Vec<&'a StreamOutput> {
     let name = stream.tap_stream_id;
-    let related = STREAMS.iter().filter(|other| other.tap_stream_id == name || other.parent == Some(name));
+    let inside = |other: &&Stream| other.parent == Some(name) && matches!(other.source, Source::ParentRow(_));
+    let related = STREAMS.iter().filter(|other| other.tap_stream_id == name || inside(other));
     related.filter_map(|other| sync.output.stream(other.tap_stream_id)).collect()
 }
 
@@ -126,13 +157,11 @@ pub async fn stream_start(sync: &Sync, output: &StreamOutput) -> Time {
 impl<'a> Walk<'a> {
     async fn new(sync: &'a Sync, stream: &'static Stream, outputs: &[&'a StreamOutput]) -> Self {
         let window = widest_window(sync, outputs).await;
-        let is_own = |output: &&&StreamOutput| output.stream.tap_stream_id == stream.tap_stream_id;
-        let children = outputs.iter().copied().filter(|output| !is_own(&output)).collect();
         Self {
             sync,
             stream,
-            output: outputs.iter().find(is_own).copied(),
-            children: Children { sync, parent: stream, outputs: children },
+            output: outputs.iter().find(|output| output.stream.tap_stream_id == stream.tap_stream_id).copied(),
+            insides: Insides::new(sync, stream, outputs).await,
             window,
             end: window.end,
             skip_to: None,
@@ -144,12 +173,12 @@ impl<'a> Walk<'a> {
     }
 
     fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
-        self.output.into_iter().chain(self.children.outputs.iter().copied())
+        self.output.into_iter().chain(self.insides.outputs())
     }
 
     /// The stream under whose bookmark the progress of this walk is kept.
     fn holder(&self) -> Option<&'static str> {
-        self.output.or(self.children.outputs.first().copied()).map(|output| output.stream.tap_stream_id)
+        self.outputs().next().map(|output| output.stream.tap_stream_id)
     }
 
     fn is_filtered(&self) -> bool {
@@ -202,7 +231,7 @@ impl<'a> Walk<'a> {
                 continue;
             };
             let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-            let place = Place { key: self.key(&row), time };
+            let place = Place { key: key_of(self.stream, &row), time };
             self.newest_first &= self.last.is_none_or(|last| time.is_none_or(|time| time <= last));
             self.last = time.or(self.last);
             if !self.is_wanted(&place) {
@@ -221,17 +250,25 @@ impl<'a> Walk<'a> {
             batch.send(&self.sync.output).await?;
         }
         self.previous = std::mem::take(&mut self.recent);
-        self.hand_on(rows).await
+        self.fill(rows).await
     }
 
-    /// Reads the children of each row, and remembers how far that has come.
-    async fn hand_on(&self, rows: Vec<(Row<'_>, Place)>) -> Result<(), WalkError> {
-        let count = rows.len();
-        for (nth, (row, place)) in rows.into_iter().enumerate() {
-            self.children.of(&row).await?;
-            if !self.children.outputs.is_empty() || nth + 1 == count {
-                self.mark(place).await?;
-            }
+    /// Reads and writes what goes inside each row, and remembers how far that has come.
+    async fn fill(&self, rows: Vec<(Row<'_>, Place)>) -> Result<(), WalkError> {
+        if self.insides.outputs().next().is_none() {
+            let Some((_, last)) = rows.into_iter().last() else { return Ok(()) };
+            return self.mark(last).await;
+        }
+        // What is driven here only asks the server: it may stand still while its neighbour is written.
+        let mut fetched = stream::iter(rows)
+            .map(|(row, place)| async move {
+                let fetched = self.insides.fetch(&row).await;
+                (row, place, fetched)
+            })
+            .buffered(AT_ONCE);
+        while let Some((row, place, fetched)) = fetched.next().await {
+            self.insides.write(&row, fetched).await?;
+            self.mark(place).await?;
         }
         Ok(())
     }
@@ -249,10 +286,6 @@ impl<'a> Walk<'a> {
         let (Some(holder), end) = (self.holder(), self.end) else { return Ok(()) };
         let change = |state: &mut State| state.progress_mut(holder, end).mark = mark;
         Ok(self.sync.output.advance_page(change).await?)
-    }
-
-    fn key(&self, row: &Row<'_>) -> String {
-        self.stream.key_properties.iter().filter_map(|key| row.text(key)).collect::<Vec<_>>().join("/")
     }
 
     /// Whether a row lies in the window and was not seen a page ago. A row without its key is for the writer to refuse.
@@ -277,27 +310,10 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Moves the bookmarks of what was read without a gap. What has a gap is read again from its bookmark on.
     async fn finish(&self) -> Result<(), WalkError> {
         for output in self.outputs() {
-            let name = output.stream.tap_stream_id;
-            if output.has_gaps() {
-                let change = |state: &mut State| {
-                    state.bookmarks.get_mut(name).into_iter().for_each(|bookmark| bookmark.progress = None);
-                };
-                self.sync.output.change(change).await;
-            } else {
-                let change = |state: &mut State| {
-                    let bookmark = state.bookmark_mut(name);
-                    bookmark.start = Some(self.end);
-                    bookmark.progress = None;
-                    if let (Some(run), None) = (&mut state.run, output.stream.replication_key()) {
-                        run.done.insert(name.to_owned());
-                    }
-                };
-                self.sync.output.advance(change).await?;
-            }
-            info!("{name}: {} records", output.tally().records);
+            self.sync.output.finish(output, self.end).await?;
+            info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
         }
         Ok(())
     }

@@ -1,0 +1,157 @@
+//! One of the server's rate limits as far as we know it: counts our requests in its window, and learns from its headers
+//! (API §1.7).
+
+use crate::sentry::endpoint::Class;
+
+/// Requests in flight at once where the server names no limit.
+pub const UNLIMITED_CONCURRENCY: u32 = 12;
+
+/// What an answer's headers say about its bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LimitHeaders {
+    /// `X-Sentry-Rate-Limit-Limit`: requests per window.
+    pub limit: Option<u32>,
+    /// `X-Sentry-Rate-Limit-Remaining`: requests left in the window.
+    pub remaining: Option<u32>,
+    /// `X-Sentry-Rate-Limit-Reset`: end of the window, epoch seconds.
+    pub reset: Option<u64>,
+    /// `X-Sentry-Rate-Limit-ConcurrentLimit`.
+    pub concurrent: Option<u32>,
+}
+
+/// One server-side bucket: a fixed window aligned to the epoch, and a number of requests in flight.
+/// Times are seconds; `server` times are on the server's clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bucket {
+    /// Requests per window; `None` where the server does not limit.
+    pub limit: Option<u32>,
+    /// Length of a window.
+    pub window: f64,
+    /// Most requests in flight.
+    pub concurrency: u32,
+    /// Requests in flight.
+    pub in_flight: u32,
+    /// Requests left in the window.
+    left: u32,
+    window_end: f64,
+    /// Requests taken so far; the number of the last one.
+    sent: u64,
+}
+
+impl Bucket {
+    /// The numbers known for sentry.io, until its headers correct them.
+    pub fn known(class: Class) -> Self {
+        let (limit, window, concurrency) = match class {
+            Class::Default | Class::Releases | Class::Members => (40, 1.0, 25),
+            Class::ProjectEvents => (60, 60.0, 1),
+            Class::EventDetail | Class::IssueDetail | Class::ProjectIssues => (5, 1.0, 25),
+            Class::IssueEventDetail => (15, 1.0, 25),
+        };
+        Self { limit: Some(limit), window, concurrency, in_flight: 0, left: limit, window_end: 0.0, sent: 0 }
+    }
+
+    /// The server time at which there is room again, if there is none now.
+    pub fn full_until(&mut self, server: f64) -> Option<f64> {
+        let limit = self.limit?;
+        // A window that ends further away than it is long was reckoned by a clock that has proved wrong.
+        if server >= self.window_end || self.window_end > server + self.window + 1.0 {
+            self.window_end = ((server / self.window).floor() + 1.0) * self.window;
+            self.left = limit;
+        }
+        (self.left == 0).then_some(self.window_end)
+    }
+
+    /// Takes one request out of the current window and gives it a number, or says at which server time to ask again.
+    pub fn take(&mut self, server: f64) -> Result<u64, f64> {
+        if let Some(at) = self.full_until(server) {
+            return Err(at);
+        }
+        self.left = self.left.saturating_sub(1);
+        self.sent += 1;
+        Ok(self.sent)
+    }
+
+    /// Learns from the headers of the answer to the request of this number.
+    pub fn learn(&mut self, headers: LimitHeaders, number: u64, server: f64) {
+        if let Some(concurrent) = headers.concurrent {
+            self.concurrency = concurrent.max(1);
+        }
+        let (Some(limit), Some(remaining), Some(reset)) = (headers.limit, headers.remaining, headers.reset) else {
+            return;
+        };
+        self.limit = Some(limit.max(1));
+        #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
+        let reset = reset as f64;
+        // The server counted when the request came in: what was sent after it is not counted yet.
+        let later = u32::try_from(self.sent.saturating_sub(number)).unwrap_or(u32::MAX);
+        let remaining = remaining.saturating_sub(later);
+        if reset > self.window_end + 0.5 || self.window_end > server + self.window + 1.0 {
+            self.window_end = reset;
+            self.left = remaining;
+            self.window = self.window.max((reset - server).ceil());
+        } else if (reset - self.window_end).abs() < 0.5 {
+            self.left = self.left.min(remaining);
+        }
+    }
+
+    /// The server does not limit this.
+    pub fn forget_limit(&mut self) {
+        self.limit = None;
+        self.concurrency = UNLIMITED_CONCURRENCY;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(limit: u32, remaining: u32, reset: u64) -> LimitHeaders {
+        LimitHeaders { limit: Some(limit), remaining: Some(remaining), reset: Some(reset), concurrent: None }
+    }
+
+    #[test]
+    fn a_window_gives_out_its_limit_and_then_names_its_end() {
+        let mut bucket = Bucket::known(Class::ProjectEvents);
+        for _ in 0..60 {
+            assert!(bucket.take(119.0).is_ok());
+        }
+        assert_eq!(bucket.take(119.5), Err(120.0));
+        assert_eq!(bucket.take(120.0), Ok(61));
+    }
+
+    #[test]
+    fn headers_correct_the_known_numbers() {
+        let mut bucket = Bucket::known(Class::Default);
+        assert_eq!(bucket.take(100.2), Ok(1));
+        bucket.learn(headers(3, 2, 101), 1, 100.3);
+        assert_eq!((bucket.limit, bucket.left), (Some(3), 2));
+        // Somebody else uses the same token.
+        bucket.learn(headers(3, 0, 101), 1, 100.4);
+        assert_eq!(bucket.take(100.5), Err(101.0));
+        assert_eq!(bucket.take(101.0), Ok(2));
+        assert_eq!(bucket.left, 2);
+    }
+
+    #[test]
+    fn a_window_reckoned_by_a_wrong_clock_is_forgotten() {
+        let mut bucket = Bucket::known(Class::ProjectEvents);
+        let local = 1_800_000.0; // three weeks ahead of the server, which has not answered yet
+        assert_eq!(bucket.take(local), Ok(1));
+        bucket.learn(headers(60, 59, 60), 1, 10.0);
+        for _ in 0..59 {
+            assert!(bucket.take(10.0).is_ok());
+        }
+        assert_eq!(bucket.take(10.0), Err(60.0));
+    }
+
+    #[test]
+    fn what_the_server_has_counted_already_is_not_counted_again() {
+        let mut bucket = Bucket::known(Class::Default);
+        for _ in 0..10 {
+            assert!(bucket.take(100.1).is_ok());
+        }
+        // The answer to the third: seven were sent after it.
+        bucket.learn(headers(40, 37, 101), 3, 100.3);
+        assert_eq!(bucket.left, 30);
+    }
+}
