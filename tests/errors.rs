@@ -167,7 +167,7 @@ fn issues_that_are_gone_since_they_were_listed_are_skipped_and_counted() {
         nth: NthHit::every(),
         kind: FaultKind::status(404, r#"{"detail": "The requested resource does not exist"}"#),
     });
-    let run = Tap::new(&simulator).only(&["issues", "events"]).sync();
+    let run = Tap::new(&simulator).only(&["issues", "events"]).set("fetch_event_details", json!(true)).sync();
     assert!(run.stderr.contains("1 skipped: an issue that was merged or deleted"), "{}", run.stderr);
     assert!(run.records("events").len() >= 1000);
 }

@@ -1,6 +1,6 @@
 //! How events are listed: by project where that is cheaper, by issue where only issues have them.
 
-use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use sentry_simulator::{Budget, Class, Organization, Settings, Shape, Simulator};
 
 use crate::support::Tap;
 use crate::sync::assert_issues_and_events;
@@ -27,16 +27,30 @@ fn many_small_issues_are_read_by_project() {
         .filter(|request| request.path.contains("/issues/") && request.path.ends_with("/events/"))
         .count();
     assert_eq!(by_issue, 4, "feedback exists only by issue");
-    assert!(run.stderr.contains("ByProject, because by project 2 requests"), "{}", run.stderr);
+    assert!(run.stderr.contains("ByProject; by project 2 requests, by issue 60 requests"), "{}", run.stderr);
 }
 
 #[test]
 fn where_project_lists_are_limited_big_issues_are_read_by_issue() {
-    let shape = Shape { projects: 1, issue_sizes: vec![vec![400, 400, 400]], ..Shape::default() };
+    // 80 pages: more than a minute's worth of the project's list, and two seconds of the issues' lists.
+    let shape = Shape { projects: 1, issue_sizes: vec![vec![4000, 4000]], ..Shape::default() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings::saas());
     let run = Tap::new(&simulator).only(&["issues", "events"]).sync();
     assert_issues_and_events(&run, &simulator.truth());
     assert_eq!(count(&simulator, "/projects/acme/"), 0);
+}
+
+/// A server that limits project lists no more than anything else is noticed, and asked with fewest requests.
+#[test]
+fn the_plan_goes_by_the_servers_own_numbers() {
+    let shape = Shape { projects: 6, issues_per_project: 80, events_per_issue: 30, ..Shape::default() };
+    let mut settings = Settings::saas();
+    settings.budgets.set(Class::ProjectEvents, Budget { limit: 40, seconds: 1, concurrent: 25 });
+    let simulator = Simulator::start(Organization::generate(&shape), settings);
+    let run = Tap::new(&simulator).only(&["issues", "events"]).set("rate_limit", 40.into()).sync();
+    assert_issues_and_events(&run, &simulator.truth());
+    assert_eq!(count(&simulator, "/projects/acme/"), 6 * 24 + 1, "and one to learn the numbers");
+    assert_eq!(count(&simulator, "/issues/"), 5 + 1 + 6, "pages of issues, one of feedback, and the feedback's events");
 }
 
 #[test]

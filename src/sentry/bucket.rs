@@ -36,6 +36,25 @@ pub struct Bucket {
     window_end: f64,
     /// Requests taken so far; the number of the last one.
     sent: u64,
+    /// An answer's headers have told the numbers.
+    seen: bool,
+}
+
+/// What a bucket has to give. Times are seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Room {
+    /// Requests per window.
+    pub limit: u32,
+    /// Length of a window.
+    pub window: f64,
+    /// Requests left in this one.
+    pub left: u32,
+    /// Time until it ends.
+    pub rest: f64,
+    /// Most requests in flight.
+    pub concurrency: u32,
+    /// Whether the server has told, and not only our table.
+    pub seen: bool,
 }
 
 impl Bucket {
@@ -47,7 +66,16 @@ impl Bucket {
             Class::EventDetail | Class::IssueDetail | Class::ProjectIssues => (5, 1.0, 25),
             Class::IssueEventDetail => (15, 1.0, 25),
         };
-        Self { limit: Some(limit), window, concurrency, in_flight: 0, left: limit, window_end: 0.0, sent: 0 }
+        Self {
+            limit: Some(limit),
+            window,
+            concurrency,
+            in_flight: 0,
+            left: limit,
+            window_end: 0.0,
+            sent: 0,
+            seen: false,
+        }
     }
 
     /// The server time at which there is room again, if there is none now.
@@ -80,6 +108,7 @@ impl Bucket {
             return;
         };
         self.limit = Some(limit.max(1));
+        self.seen = true;
         #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
         let reset = reset as f64;
         // The server counted when the request came in: what was sent after it is not counted yet.
@@ -89,9 +118,27 @@ impl Bucket {
             self.window_end = reset;
             self.left = remaining;
             self.window = self.window.max((reset - server).ceil());
+        } else if reset < self.window_end - 0.5 && reset > server {
+            // Shorter windows than we knew.
+            self.window_end = reset;
+            self.left = remaining;
+            self.window = (reset - server).ceil().max(1.0);
         } else if (reset - self.window_end).abs() < 0.5 {
             self.left = self.left.min(remaining);
         }
+    }
+
+    /// What there is room for; `None` where the server does not limit.
+    pub fn room(&mut self, server: f64) -> Option<Room> {
+        self.full_until(server);
+        Some(Room {
+            limit: self.limit?,
+            window: self.window,
+            left: self.left,
+            rest: (self.window_end - server).max(0.0),
+            concurrency: self.concurrency,
+            seen: self.seen,
+        })
     }
 
     /// The server does not limit this.
@@ -142,6 +189,19 @@ mod tests {
             assert!(bucket.take(10.0).is_ok());
         }
         assert_eq!(bucket.take(10.0), Err(60.0));
+    }
+
+    #[test]
+    fn a_window_that_is_shorter_than_was_known_is_learned() {
+        let mut bucket = Bucket::known(Class::ProjectEvents);
+        assert_eq!(bucket.take(1000.2), Ok(1));
+        bucket.learn(headers(40, 39, 1001), 1, 1000.4);
+        assert_eq!((bucket.limit, bucket.left, bucket.window), (Some(40), 39, 1.0));
+        for _ in 0..39 {
+            assert!(bucket.take(1000.5).is_ok());
+        }
+        assert_eq!(bucket.take(1000.9), Err(1001.0));
+        assert!(bucket.take(1001.0).is_ok());
     }
 
     #[test]

@@ -15,7 +15,9 @@ use tracing::{debug, info, trace, warn};
 
 use crate::sentry::answer::{self, Answer, Attempt};
 use crate::sentry::body::{self, Broken};
+use crate::sentry::bucket::Room;
 use crate::sentry::costs::Costs;
+use crate::sentry::endpoint::Class;
 use crate::sentry::error::{ApiError, ErrorKind, Verdict};
 use crate::sentry::page::Page;
 use crate::sentry::rate_limit::RateLimits;
@@ -111,6 +113,17 @@ impl Client {
     /// Whether this server has shown that it limits requests.
     pub fn is_limited(&self) -> bool {
         self.limits.is_limited()
+    }
+
+    /// What the bucket of a class has to give; `None` where the server does not limit it.
+    pub fn room(&self, class: Class) -> Option<Room> {
+        self.limits.room(class)
+    }
+
+    /// How long a request takes on average, so far.
+    pub fn latency(&self) -> Duration {
+        let total = self.costs.total();
+        total.busy.checked_div(u32::try_from(total.requests).unwrap_or(u32::MAX)).unwrap_or_default()
     }
 
     /// The server's clock; ours until an answer has told.
@@ -237,7 +250,10 @@ impl Client {
         self.limits.observe(&permit, answer.limits, answer.served_at, answer.status < 400);
         drop(permit);
         debug!("{} {url} in {:.3} s, {} bytes", answer.status, started.elapsed().as_secs_f64(), answer.body.len());
-        self.costs.count(endpoint, |cost| cost.bytes += answer.body.len() as u64);
+        self.costs.count(endpoint, |cost| {
+            cost.bytes += answer.body.len() as u64;
+            cost.busy += started.elapsed();
+        });
         let until_reset = self.limits.until_reset(answer.limits);
         answer::judge_answer(endpoint, path, answer, failures, until_reset, &self.token)
     }

@@ -17,7 +17,9 @@ pub struct Cost {
     pub limited: u64,
     /// Bytes of bodies, uncompressed.
     pub bytes: u64,
-    /// Time that requests waited after errors and refusals, summed over requests that wait side by side.
+    /// Time from sending to the end of the answer, summed over requests that fly side by side.
+    pub busy: Duration,
+    /// Time that requests waited after errors and refusals, summed likewise.
     pub waited: Duration,
 }
 
@@ -28,6 +30,7 @@ impl Cost {
         self.retries += other.retries;
         self.limited += other.limited;
         self.bytes += other.bytes;
+        self.busy += other.busy;
         self.waited += other.waited;
     }
 }

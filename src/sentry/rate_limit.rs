@@ -14,7 +14,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tracing::debug;
 
-use crate::sentry::bucket::{Bucket, LimitHeaders};
+use crate::sentry::bucket::{Bucket, LimitHeaders, Room};
 use crate::sentry::endpoint::Class;
 
 /// A wait may end this much too late and be made good by the next one being shorter.
@@ -214,6 +214,12 @@ impl RateLimits {
     /// Whether the server has shown that it limits requests.
     pub fn is_limited(&self) -> bool {
         self.lock().limited == Some(true)
+    }
+
+    /// What the bucket of a class has to give; `None` where the server does not limit it.
+    pub fn room(&self, class: Class) -> Option<Room> {
+        let now = self.server_seconds();
+        self.lock().bucket(class).room(now)
     }
 
     fn server_seconds(&self) -> f64 {

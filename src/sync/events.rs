@@ -18,7 +18,7 @@ use crate::singer::writer::OutputClosed;
 use crate::sync::event_list::{EventList, Form, ISSUE_EVENTS, PROJECT_EVENTS};
 use crate::sync::event_rows::{EventRecords, warn_of_details};
 use crate::sync::output::StreamOutput;
-use crate::sync::plan::{ChangedIssue, Prices, Way, choose};
+use crate::sync::plan::{ChangedIssue, Way};
 use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
 use crate::sync::{Project, Sync};
@@ -46,7 +46,9 @@ pub struct Work<'a> {
     pub knows_windows: bool,
     /// Whether earlier runs have read the project's earlier events.
     pub continues: bool,
-    /// What an interrupted run has written of this window.
+    /// How its events are listed.
+    pub way: Way,
+    /// What an interrupted run has written of this window, on this way.
     pub part: Part,
 }
 
@@ -98,7 +100,7 @@ async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
     let Some(output) = sync.output.stream("events") else { return Ok(()) };
     let window = Window { start: work.start, end: work.end };
     let window = if work.knows_windows { window.within_retention(sync.client.server_now()) } else { window };
-    let (way, part) = way_and_part(sync, &work);
+    let (way, part) = (work.way, work.part.clone());
     let records = EventRecords::new(sync, output, work.project, &work.issues);
     let total = Cell::new(part.taken);
     let part = RefCell::new(part);
@@ -110,36 +112,6 @@ async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
     }
     reader.log_sampling();
     reader.records.check()
-}
-
-/// The way to take, and what is done of it. What an interrupted run did counts only on the way that it went.
-fn way_and_part(sync: &Sync, work: &Work<'_>) -> (Way, Part) {
-    let (sampling, full) = (&sync.config.sampling, sync.config.fetch_event_details);
-    let decision = choose(&work.issues, sampling, full, prices(sync, work.knows_windows));
-    let mut part = work.part.clone();
-    let earlier = part.way.as_deref().and_then(Way::named);
-    let way = match earlier {
-        Some(earlier) if !sampling.is_on() && earlier != Way::SampleByIssue => earlier,
-        _ => decision.way,
-    };
-    if earlier != Some(way) {
-        part = Part { way: Some(way.name().to_owned()), ..Part::default() };
-    }
-    debug!("events of project {}: {way:?}, because {}", work.project.slug, decision.reason);
-    (way, part)
-}
-
-/// What event pages cost on this server, by what its answers have shown so far (API §1.4, §1.7).
-fn prices(sync: &Sync, project_windows: bool) -> Prices {
-    let ceiling = sync.config.client.rate_limit;
-    let limited = sync.client.is_limited();
-    let full = sync.config.fetch_event_details;
-    Prices {
-        page: if full && limited { 10 } else { 100 },
-        issue_pages_per_second: if limited { ceiling.min(40.0) } else { ceiling },
-        project_pages_per_second: if limited { ceiling.min(1.0) } else { ceiling },
-        project_windows,
-    }
 }
 
 impl<'a> Reader<'a> {

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod sample;
 pub mod summary;
 pub mod walk;
+pub mod ways;
 pub mod window;
 
 use std::pin::Pin;

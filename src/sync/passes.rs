@@ -13,9 +13,10 @@ use crate::singer::progress::Progress;
 use crate::singer::state::{Bookmark, State};
 use crate::sync::issue_list::{Found, Group};
 use crate::sync::issues::IssueWalk;
+use crate::sync::plan::Way;
 use crate::sync::walk::WalkError;
 use crate::sync::window::{Window, bookmark_of, start_after, start_for};
-use crate::sync::{Project, Sync, events};
+use crate::sync::{Project, Sync, events, ways};
 use crate::time::{Time, format_time, whole_second};
 
 /// One window end, and what is to be read up to it.
@@ -184,7 +185,8 @@ impl Pass<'_> {
                 let continues = bookmark_of(old, &project.id).is_some();
                 let part = self.progress().and_then(|progress| progress.projects.get(&project.id).cloned());
                 let (issues, part) = (events::in_order(issues), part.unwrap_or_default());
-                work.push(events::Work { project, issues, start, end: self.end, knows_windows, continues, part });
+                let way = Way::ByIssue; // decided below, for all projects together
+                work.push(events::Work { project, issues, start, end: self.end, knows_windows, continues, way, part });
             } else {
                 done.insert(project.id.clone());
             }
@@ -192,6 +194,7 @@ impl Pass<'_> {
         let end = self.end;
         let quiet = done.clone();
         self.sync.output.advance_page(|state| state.progress_mut("events", end).done = quiet).await?;
+        ways::decide(self.sync, &mut work, knows_windows).await;
         let mut running = events::run_all(self.sync, work);
         while let Some((project, result)) = running.next().await {
             match result {

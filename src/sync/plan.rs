@@ -1,4 +1,4 @@
-//! The cheapest way to get a project's events. Pure: numbers in, a way and its reason out.
+//! The cheapest way to get the events of many projects. Pure: numbers in, ways out.
 //!
 //! Any server can list events by issue or by project, and the union is the same; the price is not.
 
@@ -23,17 +23,62 @@ pub struct ChangedIssue {
     pub is_error: bool,
 }
 
-/// How the server charges for event lists.
+/// How fast event lists can be asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Prices {
     /// Rows on a page.
     pub page: u64,
-    /// Pages of issue events per second.
-    pub issue_pages_per_second: f64,
-    /// Pages of project events per second.
-    pub project_pages_per_second: f64,
+    /// Requests per second over everything.
+    pub ceiling: f64,
+    /// Pages of issue events per second, if the server limits them.
+    pub issue_rate: Option<f64>,
+    /// The bucket of project event lists, if the server limits them.
+    pub project_bucket: Option<Budget>,
     /// Whether project event lists honour a window; without, they would have to be read from the newest on.
     pub project_windows: bool,
+}
+
+/// A bucket with a fixed window. Times are seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// Requests per window.
+    pub limit: u64,
+    /// Length of the window.
+    pub window: f64,
+    /// Requests left in the window that is running.
+    pub left: u64,
+    /// Time until it ends.
+    pub rest: f64,
+    /// Time that one request takes, divided by those that may fly at once.
+    pub each: f64,
+}
+
+impl Budget {
+    /// How long this many requests take.
+    pub fn seconds(&self, requests: u64) -> f64 {
+        let Some(later) = requests.checked_sub(self.left).filter(|later| *later > 0) else {
+            return number(requests) * self.each;
+        };
+        let full = (later - 1) / self.limit.max(1);
+        let last = later - full * self.limit.max(1);
+        let first = self.rest.max(number(self.left) * self.each);
+        let window = self.window.max(number(self.limit) * self.each);
+        first + number(full) * window + number(last) * self.each
+    }
+
+    /// The most requests that are done in this time.
+    fn within(&self, seconds: f64, most: u64) -> u64 {
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if self.seconds(middle) <= seconds {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        low
+    }
 }
 
 /// How a project's error events are listed. Issues of other kinds are always listed one by one.
@@ -63,75 +108,130 @@ impl Way {
     }
 }
 
-/// A way and why it was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decision {
-    /// The way.
-    pub way: Way,
-    /// For the debug log.
-    pub reason: String,
+/// What a project costs each way, in requests. At least one way is possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// One list for the project, where that is possible.
+    pub by_project: Option<u64>,
+    /// One list for each issue, where that is possible.
+    pub by_issue: Option<u64>,
+    /// The way that is meant by `by_issue`.
+    pub issue_way: Way,
 }
 
-/// Chooses for one project. `full` says that whole bodies are wanted.
-pub fn choose(issues: &[&ChangedIssue], sampling: &Sampling, full: bool, prices: Prices) -> Decision {
-    let decide = |way, reason: &str| Decision { way, reason: reason.to_owned() };
+impl Load {
+    fn way(&self, by_project: bool) -> Way {
+        if by_project { Way::ByProject } else { self.issue_way }
+    }
+}
+
+/// What each way costs for a project's error events. `full` says that whole bodies are wanted.
+pub fn load(issues: &[&ChangedIssue], sampling: &Sampling, full: bool, prices: &Prices) -> Load {
+    let errors = || issues.iter().filter(|issue| issue.is_error);
+    let counts: Option<Vec<u64>> = errors().map(|issue| issue.events).collect();
+    let by_project = counts.as_ref().map(|counts| pages(counts.iter().sum(), prices.page));
     if sampling.max_per_project.is_some() {
-        return decide(Way::ByProject, "max_events_per_project takes the newest events of the project");
+        // The newest events of the project: no other list has them in that order.
+        return Load { by_project: by_project.or(Some(1)), by_issue: None, issue_way: Way::ByIssue };
     }
-    if let Some(fraction) = sampling.fraction.filter(|fraction| *fraction < 1.0) {
-        return choose_sample(issues, sampling, fraction, full, prices);
-    }
-    if !prices.project_windows {
-        return decide(Way::ByIssue, "this server's project event lists know no window");
-    }
-    if full {
-        return decide(Way::ByIssue, "whole bodies are cheapest by issue");
-    }
-    let errors = issues.iter().filter(|issue| issue.is_error);
-    if errors.clone().any(|issue| issue.events.is_none()) {
-        return decide(Way::ByIssue, "the number of events is not known");
-    }
-    let counts = || errors.clone().filter_map(|issue| issue.events);
-    let by_project = pages(counts().sum(), prices.page);
-    let by_issue: u64 = counts().map(|count| pages(count, prices.page)).sum();
-    compare(by_project, by_issue, prices)
+    let fraction = sampling.fraction.filter(|fraction| *fraction < 1.0);
+    let issue_way = if fraction.is_some() { Way::SampleByIssue } else { Way::ByIssue };
+    let kept = |n: u64| keep(n, fraction.unwrap_or(1.0), sampling.min_per_issue, sampling.max_per_issue, 0);
+    let asked = |n: u64| if fraction.is_some() && n > prices.page { kept(n) } else { n };
+    let by_issue = counts.as_ref().map(|counts| counts.iter().map(|n| pages(asked(*n), prices.page)).sum());
+    let held = counts.iter().flatten().map(|n| kept(*n)).sum::<u64>();
+    let too_big = fraction.is_some() && held > SAMPLE_IN_MEMORY;
+    // Whole bodies are fastest by issue (API §2.6), and servers that ignore the form have details by issue.
+    let possible = prices.project_windows && !full && !too_big;
+    Load { by_project: by_project.filter(|_| possible), by_issue: by_issue.or(Some(1)), issue_way }
 }
 
-/// A sample is drawn per issue, with the server's help for big ones; where issues are many and small, one list for the
-/// project costs less, and the sample is drawn here, if it is small enough to be kept in memory until the list ends.
-fn choose_sample(issues: &[&ChangedIssue], sampling: &Sampling, fraction: f64, full: bool, prices: Prices) -> Decision {
-    let by_issue = |reason: String| Decision { way: Way::SampleByIssue, reason };
-    let errors: Vec<&ChangedIssue> = issues.iter().copied().filter(|issue| issue.is_error).collect();
-    if full || !prices.project_windows || errors.iter().any(|issue| issue.events.is_none()) {
-        return by_issue("a sample is drawn per issue".to_owned());
-    }
-    let counts = || errors.iter().filter_map(|issue| issue.events);
-    let kept = |n: u64| keep(n, fraction, sampling.min_per_issue, sampling.max_per_issue, 0);
-    if counts().map(kept).sum::<u64>() > SAMPLE_IN_MEMORY {
-        return by_issue("the project's sample is too big to be drawn from one list".to_owned());
-    }
-    let pages_by_issue = |n: u64| pages(if n > prices.page { kept(n) } else { n }, prices.page);
-    let decision = compare(pages(counts().sum(), prices.page), counts().map(pages_by_issue).sum(), prices);
-    match decision.way {
-        Way::ByProject => decision,
-        _ => by_issue(decision.reason),
-    }
-}
-
-fn compare(by_project: u64, by_issue: u64, prices: Prices) -> Decision {
-    #[expect(clippy::cast_precision_loss, reason = "numbers of pages are far below 2^52")]
-    let seconds = |pages: u64, rate: f64| pages as f64 / rate;
-    let project_seconds = seconds(by_project, prices.project_pages_per_second);
-    let issue_seconds = seconds(by_issue, prices.issue_pages_per_second);
-    let reason = format!(
-        "by project {by_project} requests in {project_seconds:.1} s, by issue {by_issue} in {issue_seconds:.1} s"
-    );
-    let by_project_wins = match project_seconds.total_cmp(&issue_seconds) {
-        std::cmp::Ordering::Less => true,
-        std::cmp::Ordering::Greater => false,
-        std::cmp::Ordering::Equal => by_project <= by_issue,
+/// Chooses for every project, so that the whole is done soonest, and on equal time with the fewest requests.
+///
+/// Issue lists and project lists draw on different buckets, which work side by side: the slow bucket of project lists is
+/// given what saves most, as much as it can do while the other works off the rest.
+pub fn choose(loads: &[Load], prices: &Prices) -> Vec<Way> {
+    let mut ways: Vec<Way> = loads.iter().map(|load| load.way(load.by_issue.is_none())).collect();
+    let fixed: u64 = loads.iter().filter(|load| load.by_issue.is_none()).filter_map(|load| load.by_project).sum();
+    let all_by_issue: u64 = loads.iter().filter_map(|load| load.by_issue).sum();
+    let both = loads.iter().enumerate().filter_map(|(at, load)| Some((at, load.by_project?, load.by_issue?)));
+    let open: Vec<(usize, u64, u64)> = both.collect();
+    let Some(budget) = prices.project_bucket else {
+        for (at, ..) in open.iter().filter(|(_, by_project, by_issue)| by_project <= by_issue) {
+            ways[*at] = Way::ByProject;
+        }
+        return ways;
     };
-    Decision { way: if by_project_wins { Way::ByProject } else { Way::ByIssue }, reason }
+    let seconds = |project: u64, issue: u64| {
+        let shared = prices.issue_rate.map_or(0.0, |rate| number(issue) / rate);
+        (number(project + issue) / prices.ceiling).max(shared).max(budget.seconds(project))
+    };
+    let most: u64 = open.iter().map(|(_, pages, _)| pages).sum();
+    let room = budget.within(seconds(fixed, all_by_issue), fixed + most).saturating_sub(fixed);
+    let room = room.min(LONGEST_PLAN).min(LARGEST_PLAN / open.len().max(1) as u64);
+    let knapsack = Knapsack::fill(&open, usize::try_from(room).unwrap_or_default());
+    let cost = |taken: &usize| {
+        let (project, issue) = (fixed + *taken as u64, all_by_issue - knapsack.saved[*taken]);
+        (seconds(project, issue), project + issue)
+    };
+    let best = (0..knapsack.saved.len())
+        .filter(|taken| *taken == 0 || knapsack.saved[*taken] > 0)
+        .min_by(|a, b| cost(a).0.total_cmp(&cost(b).0).then(cost(a).1.cmp(&cost(b).1)));
+    for at in knapsack.taken(&open, best.unwrap_or(0)) {
+        ways[at] = Way::ByProject;
+    }
+    ways
+}
+
+/// Pages of project lists that are planned for at most: an hour and more of the slowest bucket known.
+const LONGEST_PLAN: u64 = 5_000;
+/// Projects times pages that are planned for at most: what the plan takes of memory, in bytes.
+const LARGEST_PLAN: u64 = 2_000_000;
+
+/// For every number of project pages, the most issue pages that they can save.
+struct Knapsack {
+    /// By number of project pages; zero where nothing takes just that many.
+    saved: Vec<u64>,
+    /// Per item and number of pages, whether the item is part of the best filling.
+    chosen: Vec<Vec<bool>>,
+}
+
+impl Knapsack {
+    fn fill(items: &[(usize, u64, u64)], room: usize) -> Self {
+        let mut saved = vec![0; room + 1];
+        let mut reached = vec![false; room + 1];
+        reached[0] = true;
+        let mut chosen = Vec::with_capacity(items.len());
+        for (_, pages, saves) in items {
+            let mut of_item = vec![false; room + 1];
+            let pages = usize::try_from(*pages).unwrap_or(usize::MAX);
+            for taken in (pages.min(room + 1)..=room).rev() {
+                let before = taken - pages;
+                if reached[before] && (!reached[taken] || saved[before] + saves > saved[taken]) {
+                    (saved[taken], reached[taken], of_item[taken]) = (saved[before] + saves, true, true);
+                }
+            }
+            chosen.push(of_item);
+        }
+        Self { saved, chosen }
+    }
+
+    /// Which items fill this many pages best.
+    fn taken(&self, items: &[(usize, u64, u64)], mut pages: usize) -> Vec<usize> {
+        let mut taken = Vec::new();
+        for ((at, weight, _), chosen) in items.iter().zip(&self.chosen).rev() {
+            if chosen[pages] {
+                taken.push(*at);
+                pages -= usize::try_from(*weight).unwrap_or_default();
+            }
+        }
+        taken
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
+fn number(count: u64) -> f64 {
+    count as f64
 }
 
 /// Requests for a list of `rows`: at least one.
@@ -140,63 +240,5 @@ fn pages(rows: u64, page: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SELF_HOSTED: Prices =
-        Prices { page: 100, issue_pages_per_second: 10.0, project_pages_per_second: 10.0, project_windows: true };
-    const SAAS: Prices = Prices { project_pages_per_second: 1.0, ..SELF_HOSTED };
-
-    fn issues(counts: &[u64]) -> Vec<ChangedIssue> {
-        let issue = |events: &u64| ChangedIssue {
-            id: "1".into(),
-            title: "".into(),
-            events: Some(*events),
-            lifetime: Some(*events),
-            is_error: true,
-        };
-        counts.iter().map(issue).collect()
-    }
-
-    fn refs(issues: &[ChangedIssue]) -> Vec<&ChangedIssue> {
-        issues.iter().collect()
-    }
-
-    fn sampling(fraction: Option<f64>, max_per_project: Option<u64>) -> Sampling {
-        Sampling { fraction, max_per_project, min_per_issue: 5, max_per_issue: 100, seed: 0, shaped: false }
-    }
-
-    #[test]
-    fn without_limits_fewest_requests_win() {
-        let way = |counts: &[u64]| choose(&refs(&issues(counts)), &sampling(None, None), false, SELF_HOSTED).way;
-        assert_eq!(way(&[5; 50]), Way::ByProject);
-        assert_eq!(way(&[1000]), Way::ByProject, "a tie goes to one list");
-    }
-
-    #[test]
-    fn where_project_lists_are_slow_many_small_issues_still_go_by_project() {
-        let way = |counts: &[u64]| choose(&refs(&issues(counts)), &sampling(None, None), false, SAAS).way;
-        assert_eq!(way(&[5; 50]), Way::ByProject, "3 s against 5 s");
-        assert_eq!(way(&[1000; 3]), Way::ByIssue, "30 s against 3 s");
-    }
-
-    #[test]
-    fn sampling_and_old_servers_decide_before_the_price() {
-        let load = issues(&[5; 50]);
-        assert_eq!(
-            choose(&refs(&load), &sampling(Some(0.1), None), false, SELF_HOSTED).way,
-            Way::ByProject,
-            "3 requests against 50"
-        );
-        let big = issues(&[1000; 5]);
-        assert_eq!(
-            choose(&refs(&big), &sampling(Some(0.1), None), false, SELF_HOSTED).way,
-            Way::SampleByIssue,
-            "5 against 50"
-        );
-        assert_eq!(choose(&refs(&load), &sampling(Some(0.1), Some(10)), false, SELF_HOSTED).way, Way::ByProject);
-        assert_eq!(choose(&refs(&load), &sampling(Some(1.0), None), false, SELF_HOSTED).way, Way::ByProject);
-        let old = Prices { project_windows: false, ..SELF_HOSTED };
-        assert_eq!(choose(&refs(&load), &sampling(None, None), false, old).way, Way::ByIssue);
-    }
-}
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,138 @@
+//! The plan against every other plan, and against the arithmetic of known organizations.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const UNLIMITED: Prices =
+    Prices { page: 100, ceiling: 10.0, issue_rate: None, project_bucket: None, project_windows: true };
+const BUCKET: Budget = Budget { limit: 60, window: 60.0, left: 60, rest: 30.0, each: 0.05 };
+const SAAS: Prices = Prices { ceiling: 40.0, issue_rate: Some(40.0), project_bucket: Some(BUCKET), ..UNLIMITED };
+const KEEP_ALL: Sampling =
+    Sampling { fraction: None, max_per_project: None, min_per_issue: 5, max_per_issue: 100, seed: 0, shaped: false };
+
+fn issues(counts: &[u64]) -> Vec<ChangedIssue> {
+    let issue = |events: &u64| ChangedIssue {
+        id: "1".into(),
+        title: "".into(),
+        events: Some(*events),
+        lifetime: Some(*events),
+        is_error: true,
+    };
+    counts.iter().map(issue).collect()
+}
+
+fn load_of(counts: &[u64], sampling: &Sampling, full: bool, prices: &Prices) -> Load {
+    let issues = issues(counts);
+    load(&issues.iter().collect::<Vec<_>>(), sampling, full, prices)
+}
+
+fn plain(counts: &[u64], prices: &Prices) -> Load {
+    load_of(counts, &KEEP_ALL, false, prices)
+}
+
+/// Time and requests of a plan, reckoned in the plainest way.
+fn cost(loads: &[Load], ways: &[Way], prices: &Prices) -> (f64, u64) {
+    let pages = |by_project: bool| -> u64 {
+        let chosen = loads.iter().zip(ways).filter(|(_, way)| (**way == Way::ByProject) == by_project);
+        chosen.filter_map(|(load, _)| if by_project { load.by_project } else { load.by_issue }).sum()
+    };
+    let (project, issue) = (pages(true), pages(false));
+    let bucket = prices.project_bucket.map_or(0.0, |bucket| bucket.seconds(project));
+    let shared = prices.issue_rate.map_or(0.0, |rate| number(issue) / rate);
+    ((number(project + issue) / prices.ceiling).max(shared).max(bucket), project + issue)
+}
+
+#[test]
+fn without_limits_fewest_requests_win() {
+    let loads = [plain(&[5; 50], &UNLIMITED), plain(&[1000], &UNLIMITED), plain(&[150, 150], &UNLIMITED)];
+    assert_eq!(loads[0], Load { by_project: Some(3), by_issue: Some(50), issue_way: Way::ByIssue });
+    assert_eq!(choose(&loads, &UNLIMITED), [Way::ByProject; 3], "a tie goes to one list");
+}
+
+#[test]
+fn a_bucket_takes_its_window_at_once_and_the_rest_with_the_next_ones() {
+    let near = |requests, seconds: f64| (BUCKET.seconds(requests) - seconds).abs() < 1e-9;
+    assert!(near(0, 0.0) && near(60, 3.0) && near(61, 30.05) && near(120, 33.0) && near(121, 90.05));
+    let slow = Budget { each: 2.0, ..BUCKET };
+    assert!((slow.seconds(120) - 240.0).abs() < 1e-9, "requests take longer than their window");
+}
+
+/// 20 projects of 50 issues of 50 events, 40 requests a second: an issue takes one page, a project 25.
+#[test]
+fn the_slow_bucket_takes_a_share_while_the_fast_one_works() {
+    let loads = vec![plain(&[50; 50], &SAAS); 20];
+    let ways = choose(&loads, &SAAS);
+    let (seconds, requests) = cost(&loads, &ways, &SAAS);
+    // All by issue: 1000 / 40 = 25 s. Two projects fit into the running window: (18 * 50 + 2 * 25) / 40 = 23.75 s.
+    assert_eq!((requests, ways.iter().filter(|way| **way == Way::ByProject).count()), (950, 2));
+    assert!((seconds - 23.75).abs() < 1e-9, "{seconds}");
+    // At 10 requests a second the next window comes in time for two more, but not the one after it.
+    let slow = Prices { ceiling: 10.0, ..SAAS };
+    let (seconds, requests) = cost(&loads, &choose(&loads, &slow), &slow);
+    assert_eq!((requests, seconds), (16 * 50 + 4 * 25, 90.0));
+}
+
+/// 10 projects of 1000 issues of 5 events: a project takes 50 pages, its issues 1000.
+#[test]
+fn many_small_issues_go_by_project_even_if_that_is_slow() {
+    let loads = vec![plain(&[5; 1000], &SAAS); 10];
+    let (seconds, requests) = cost(&loads, &choose(&loads, &SAAS), &SAAS);
+    // By hand: 6 projects are 300 pages in 5 windows, 30 + 3 * 60 + 3 s; the other four are 4000 / 40 = 100 s.
+    // One less by project: 250 pages end at 30 + 3 * 60 + 0.5 s, 7 are 350.
+    let by_hand = (0..=10_u64).map(|n| BUCKET.seconds(50 * n).max(number((10 - n) * 1000 + 50 * n) / 40.0));
+    let best = by_hand.fold(f64::MAX, f64::min);
+    assert!(seconds <= best + 1e-9, "{seconds} against {best}, {requests} requests");
+}
+
+#[test]
+fn sampling_and_old_servers_decide_before_the_price() {
+    let sampling = |fraction, max_per_project| Sampling { fraction, max_per_project, ..KEEP_ALL };
+    let way = |counts: &[u64], sampling: Sampling, full, prices: &Prices| {
+        choose(&[load_of(counts, &sampling, full, prices)], prices)[0]
+    };
+    let (small, big) = ([5; 50], [1000; 5]);
+    assert_eq!(way(&small, sampling(Some(0.1), None), false, &UNLIMITED), Way::ByProject, "3 requests against 50");
+    assert_eq!(way(&big, sampling(Some(0.1), None), false, &UNLIMITED), Way::SampleByIssue, "5 against 50");
+    assert_eq!(way(&small, sampling(Some(0.1), Some(10)), false, &UNLIMITED), Way::ByProject);
+    assert_eq!(way(&small, sampling(Some(1.0), None), false, &UNLIMITED), Way::ByProject);
+    assert_eq!(way(&small, KEEP_ALL, true, &UNLIMITED), Way::ByIssue, "whole bodies");
+    let old = Prices { project_windows: false, ..UNLIMITED };
+    assert_eq!(way(&small, KEEP_ALL, false, &old), Way::ByIssue);
+    assert_eq!(way(&[20_000; 9], sampling(Some(0.9), None), false, &UNLIMITED), Way::SampleByIssue);
+}
+
+fn any_load() -> impl Strategy<Value = Load> {
+    (prop::option::weighted(0.8, 1_u64..40), prop::option::weighted(0.9, 1_u64..200)).prop_map(
+        |(by_project, by_issue)| {
+            let by_project = by_project.or(by_issue.is_none().then_some(1));
+            Load { by_project, by_issue, issue_way: Way::ByIssue }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_other_plan_is_better(
+        loads in prop::collection::vec(any_load(), 1..9), ceiling in 1.0..80.0_f64, limit in 1_u64..80,
+        left in 0_u64..80, rest in 0.0..60.0_f64, each in 0.001..0.5_f64, limited: bool,
+    ) {
+        let bucket = Budget { limit, window: 60.0, left: left.min(limit), rest, each };
+        let prices = Prices {
+            ceiling,
+            issue_rate: limited.then_some(40.0),
+            project_bucket: limited.then_some(bucket),
+            ..UNLIMITED
+        };
+        let (seconds, requests) = cost(&loads, &choose(&loads, &prices), &prices);
+        for plan in 0_u32..1 << loads.len() {
+            let ways = loads.iter().enumerate().map(|(at, load)| {
+                let wanted = plan >> at & 1 == 1;
+                load.way((wanted || load.by_issue.is_none()) && load.by_project.is_some())
+            });
+            let (other, others) = cost(&loads, &ways.collect::<Vec<_>>(), &prices);
+            prop_assert!(seconds <= other + 1e-9, "{} s against {} s", seconds, other);
+            prop_assert!(seconds < other - 1e-9 || requests <= others, "{} requests against {}", requests, others);
+        }
+    }
+}
