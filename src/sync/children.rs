@@ -1,14 +1,12 @@
-//! What hangs on a parent's row: objects or lists of their own endpoint, written in the order of the parents; and the
-//! fields that the tap adds to a record.
+//! What hangs on a parent's row: objects or lists of their own endpoint, one request at a time in the order of the
+//! parents; and the fields that the tap adds to a record.
 
-use futures_util::stream::{self, StreamExt};
 use tracing::{debug, info};
 
 use crate::json::row::{Row, items};
 use crate::json::text;
 use crate::sentry::endpoint::{Endpoint, PathValues};
-use crate::sentry::error::{ApiError, ErrorKind};
-use crate::sentry::page::Page;
+use crate::sentry::error::ErrorKind;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::singer::progress::Mark;
@@ -17,9 +15,6 @@ use crate::streams::{Added, Source, Stream};
 use crate::sync::Sync;
 use crate::sync::output::{Batch, StreamOutput};
 use crate::sync::walk::WalkError;
-
-/// Parents whose children are asked for at once. They are written in order all the same.
-const AT_ONCE: usize = 8;
 
 /// A row under which children hang.
 #[derive(Debug)]
@@ -76,16 +71,9 @@ pub async fn walk_children(
     let last_done = progress.as_ref().and_then(|progress| progress.mark.item.as_ref());
     let done = parents.iter().position(|parent| Some(&parent.key) == last_done).map_or(0, |at| at + 1);
     let end = crate::time::whole_second(sync.client.server_now());
-    // What is driven here only asks the server: it may stand still while its neighbour is written.
-    let mut fetched = stream::iter(&parents[done..])
-        .map(|parent| async move { (parent, all_pages(sync, endpoint, parent.values.clone()).await) })
-        .buffered(AT_ONCE);
-    while let Some((parent, result)) = fetched.next().await {
-        let written = match result {
-            Ok(pages) => write(sync, child, &pages).await,
-            Err(error) => Err(error.into()),
-        };
-        tolerate(sync, child, written)?;
+    for parent in &parents[done..] {
+        let result = of_parent(sync, child, endpoint, parent.values.clone()).await;
+        tolerate(sync, child, result)?;
         let mark = Mark { item: Some(parent.key.clone()), ..Mark::default() };
         // What could not be read stays ahead of the mark, so that a run that goes on from here tries it again.
         let change = |state: &mut State| {
@@ -100,24 +88,24 @@ pub async fn walk_children(
     Ok(())
 }
 
-async fn all_pages(sync: &Sync, endpoint: &'static Endpoint, values: PathValues) -> Result<Vec<Page>, ApiError> {
+async fn of_parent(
+    sync: &Sync,
+    child: &StreamOutput,
+    endpoint: &'static Endpoint,
+    values: PathValues,
+) -> Result<(), WalkError> {
     let mut pages = Pages::new(&sync.client, Request::new(endpoint, values));
-    let mut all = Vec::new();
     while let Some(page) = pages.next().await? {
-        all.push(page);
-    }
-    Ok(all)
-}
-
-async fn write(sync: &Sync, child: &StreamOutput, pages: &[Page]) -> Result<(), WalkError> {
-    let mut batch = child.batch(pages.iter().map(Page::size).sum());
-    for row in pages.iter().flat_map(Page::rows) {
-        match row {
-            Some(row) => push(sync, child.stream, &mut batch, &row, Vec::new()),
-            None => child.gap("a row that is no object"),
+        let mut batch = child.batch(page.size());
+        for row in page.rows() {
+            match row {
+                Some(row) => push(sync, child.stream, &mut batch, &row, Vec::new()),
+                None => child.gap("a row that is no object"),
+            }
         }
+        batch.send(&sync.output).await?;
     }
-    Ok(batch.send(&sync.output).await?)
+    Ok(())
 }
 
 /// What is gone is skipped, what is forbidden or broken is a gap; both are counted and the walk goes on.

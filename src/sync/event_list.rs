@@ -174,7 +174,9 @@ impl<'a> EventList<'a> {
         self.in_order &= self.last_second.into_iter().chain(times()).is_sorted_by(|a, b| a >= b);
         let (first, last) = (times().next(), times().last());
         self.watch_boundary(first, last);
-        let until = self.last_second.filter(|_| self.in_order);
+        // What stands in a second that is read again is not all there yet.
+        let reached = self.heal.as_ref().map(|(at, _)| *at).or(self.last_second);
+        let until = reached.filter(|_| self.in_order);
         drop(rows);
         EventPage { page, wanted, until }
     }

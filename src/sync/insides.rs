@@ -1,4 +1,4 @@
-//! Children that are their parent's row itself, with lists of the row's own put inside.
+//! Children that are their parent's row itself, with lists of the row's own put inside: one request at a time.
 
 use crate::json::row::Row;
 use crate::sentry::endpoint::PathValues;
@@ -27,9 +27,6 @@ struct Inside<'a> {
     start: Time,
 }
 
-/// What was got for one row: per child the lists that go inside, or `None` where the row is an old one.
-pub struct Fetched(Vec<Result<Option<Lists>, WalkError>>);
-
 type Lists = Vec<(&'static str, String)>;
 
 impl<'a> Insides<'a> {
@@ -49,18 +46,10 @@ impl<'a> Insides<'a> {
         self.children.iter().map(|child| child.output)
     }
 
-    /// Asks for everything that goes inside one row. Only asks the server, and so may stand still half-way.
-    pub async fn fetch(&self, row: &Row<'_>) -> Fetched {
-        let mut fetched = Vec::with_capacity(self.children.len());
+    /// Asks for everything that goes inside one row, and writes its records.
+    pub async fn of(&self, row: &Row<'_>) -> Result<(), WalkError> {
         for child in &self.children {
-            fetched.push(self.lists(child, row).await);
-        }
-        Fetched(fetched)
-    }
-
-    /// Writes the records of one row.
-    pub async fn write(&self, row: &Row<'_>, fetched: Fetched) -> Result<(), WalkError> {
-        for (child, lists) in self.children.iter().zip(fetched.0) {
+            let lists = self.lists(child, row).await;
             let Some(lists) = tolerate(self.sync, child.output, lists)?.flatten() else { continue };
             let mut batch = child.output.batch(row.raw().len());
             push(self.sync, child.output.stream, &mut batch, row, lists);

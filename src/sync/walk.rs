@@ -5,7 +5,6 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use futures_util::stream::{self, StreamExt};
 use tracing::{debug, info};
 
 use crate::json::row::Row;
@@ -23,9 +22,6 @@ use crate::sync::insides::Insides;
 use crate::sync::output::StreamOutput;
 use crate::sync::window::{Window, start_after};
 use crate::time::{Time, whole_second};
-
-/// Rows whose insides are asked for at once. They are written in order all the same.
-const AT_ONCE: usize = 8;
 
 /// Why a walk ended early.
 #[derive(Debug)]
@@ -253,22 +249,14 @@ impl<'a> Walk<'a> {
         self.fill(rows).await
     }
 
-    /// Reads and writes what goes inside each row, and remembers how far that has come.
+    /// Reads and writes what goes inside each row, one after the other, and remembers how far that has come.
     async fn fill(&self, rows: Vec<(Row<'_>, Place)>) -> Result<(), WalkError> {
-        if self.insides.outputs().next().is_none() {
-            let Some((_, last)) = rows.into_iter().last() else { return Ok(()) };
-            return self.mark(last).await;
-        }
-        // What is driven here only asks the server: it may stand still while its neighbour is written.
-        let mut fetched = stream::iter(rows)
-            .map(|(row, place)| async move {
-                let fetched = self.insides.fetch(&row).await;
-                (row, place, fetched)
-            })
-            .buffered(AT_ONCE);
-        while let Some((row, place, fetched)) = fetched.next().await {
-            self.insides.write(&row, fetched).await?;
-            self.mark(place).await?;
+        let count = rows.len();
+        for (nth, (row, place)) in rows.into_iter().enumerate() {
+            self.insides.of(&row).await?;
+            if self.insides.outputs().next().is_some() || nth + 1 == count {
+                self.mark(place).await?;
+            }
         }
         Ok(())
     }

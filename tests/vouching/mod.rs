@@ -45,6 +45,18 @@ fn cases() -> impl Strategy<Value = Case> {
     )
 }
 
+/// Events of one second on both sides of a page: found by chance once.
+const TIES: Case = Case {
+    seed: 479_728_134_892,
+    projects: 1,
+    issues: 5,
+    events: 22,
+    ties: 2,
+    limited: true,
+    full: true,
+    resumed_at: 0.408,
+};
+
 impl Case {
     fn simulator(&self) -> Simulator {
         let shape = Shape {
@@ -125,8 +137,9 @@ fn play(case: &Case) -> usize {
 #[test]
 fn no_state_vouches_for_what_was_not_written() {
     let cases_to_play = std::env::var("TAP_SENTRY_VOUCHING_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
-    let mut partial = 0;
-    let mut runner = TestRunner::new(Config { cases: cases_to_play, failure_persistence: None, ..Config::default() });
+    let mut partial = play(&TIES);
+    let config = Config { cases: cases_to_play, failure_persistence: None, max_shrink_iters: 40, ..Config::default() };
+    let mut runner = TestRunner::new(config);
     let seen = std::cell::RefCell::new(&mut partial);
     let result = runner.run(&cases(), |case| {
         **seen.borrow_mut() += play(&case);
