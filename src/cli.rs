@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 /// Singer tap for Sentry.
 ///
@@ -13,7 +13,7 @@ use clap::Parser;
     version,
     help_expected = true,
     max_term_width = 80,
-    after_help = "Examples:\n  tap-sentry --discover > catalog.json\n  tap-sentry --config config.json --catalog catalog.json | target-jsonl\n  tap-sentry --config config.json --catalog catalog.json --state state.json"
+    after_help = "Examples:\n  tap-sentry --discover > catalog.json\n  tap-sentry --config config.json --catalog catalog.json | target-jsonl\n  tap-sentry --config config.json --catalog catalog.json --state state.json\n  tap-sentry --config config.json --plan"
 )]
 pub struct Cli {
     /// Print the catalog and stop; needs no config and no network
@@ -36,9 +36,22 @@ pub struct Cli {
     #[arg(short, long, value_name = "FILE")]
     pub state: Option<PathBuf>,
 
+    /// Say what a sync would cost in requests and time, and stop
+    #[arg(long, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub plan: Option<PlanFormat>,
+
     /// Log more: -v shows every request, -vv the headers of answers too
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// How a plan is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// A table.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! One run of the program: discovery or sync, from parsed flags to an exit code.
+//! One run of the program: discovery, plan or sync, from parsed flags to an exit code.
 //!
 //! Takes its output and its stop signal as arguments and asks the world for nothing else.
 
@@ -7,16 +7,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tokio::runtime::Runtime;
 use tracing::info;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, PlanFormat};
 use crate::config::Config;
 use crate::discover::discover;
 use crate::sentry::client::Client;
 use crate::singer::catalog::Catalog;
 use crate::singer::state::State;
-use crate::singer::writer::{OutputClosed, Writer};
+use crate::singer::writer::{OutputClosed, Writer, WriterThread};
 use crate::sync::Sync;
+use crate::sync::estimate::estimate;
 use crate::sync::output::Output;
 use crate::sync::summary::summarize;
 
@@ -57,7 +59,10 @@ pub fn run(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future<Output
         crate::logging::critical("--config is required for a sync (or use --discover)");
         return Ending::Usage;
     };
-    conclude(sync(cli, config, out, stop))
+    match cli.plan {
+        Some(format) => conclude(plan(cli, config, format, out).map(|()| Ending::Complete)),
+        None => conclude(sync(cli, config, out, stop)),
+    }
 }
 
 /// Prints the one line that says why a run failed.
@@ -80,7 +85,8 @@ fn print_catalog(mut out: impl Write) -> Result<()> {
         .context("cannot write the catalog")
 }
 
-fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Result<Ending> {
+/// Everything that a run needs, from files to the way to the target.
+fn prepare(cli: &Cli, config: &Path, out: impl Write + Send + 'static) -> Result<(Sync, WriterThread)> {
     let config = Config::load(config)?;
     let catalog = cli
         .catalog
@@ -90,13 +96,32 @@ fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl F
         .transpose()?;
     let state = cli.state.as_deref().map(|path| read(path, "state", State::parse)).transpose()?.unwrap_or_default();
     let client = Client::new(&config.client)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")?;
     let (writer, thread) = Writer::spawn(out);
     let output = Output::new(writer, state, catalog.as_ref(), config.keep_unknown_fields)?;
     if output.streams().next().is_none() {
         bail!("the catalog selects no stream");
     }
-    let sync = Sync { config, client, output };
+    Ok((Sync { config, client, output }, thread))
+}
+
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")
+}
+
+/// Prints what a sync would cost; writes no message.
+fn plan(cli: &Cli, config: &Path, format: PlanFormat, mut out: impl Write) -> Result<()> {
+    let (sync, _thread) = prepare(cli, config, std::io::sink())?;
+    let estimate = runtime()?.block_on(estimate(&sync))?;
+    let text = match format {
+        PlanFormat::Text => estimate.to_text(),
+        PlanFormat::Json => format!("{:#}\n", estimate.to_json()),
+    };
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the plan")
+}
+
+fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Result<Ending> {
+    let (sync, thread) = prepare(cli, config, out)?;
+    let runtime = runtime()?;
     sync.announce();
     let outcome = runtime.block_on(async {
         tokio::select! {
@@ -127,7 +152,7 @@ fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl F
 }
 
 /// The last STATE, the summary, and the verdict.
-fn finish(sync: &Sync, runtime: &tokio::runtime::Runtime, result: Result<()>) -> Result<Ending> {
+fn finish(sync: &Sync, runtime: &Runtime, result: Result<()>) -> Result<Ending> {
     if let Err(error) = &result
         && error.downcast_ref::<OutputClosed>().is_none()
     {

@@ -16,6 +16,7 @@ mod laws;
 mod limits;
 mod old_servers;
 mod pipes;
+mod plan;
 mod real;
 mod sampling;
 mod schemas;

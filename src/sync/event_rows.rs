@@ -174,6 +174,11 @@ fn wanted_detail(sync: &Sync, output: &StreamOutput) -> Option<&'static str> {
     EVENT_DETAIL_ONLY.iter().copied().find(|field| output.selects(field) && !wildcard)
 }
 
+/// Whether each event costs a request of its own.
+pub fn asks_for_details(sync: &Sync) -> bool {
+    sync.output.stream("events").is_some_and(|output| wanted_detail(sync, output).is_some())
+}
+
 /// Says what a selected detail-only field costs, or that it stays empty.
 pub fn warn_of_details(sync: &Sync, output: &StreamOutput) {
     if let Some(field) = wanted_detail(sync, output) {

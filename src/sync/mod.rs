@@ -3,6 +3,7 @@
 //! Order: projects with their details, teams, users, issues, events, releases with their insides.
 
 pub mod children;
+pub mod estimate;
 pub mod event_list;
 pub mod event_rows;
 pub mod events;
@@ -147,14 +148,14 @@ impl Sync {
     }
 
     /// Whether the stream or one of its children is selected.
-    fn wants(&self, tap_stream_id: &str) -> bool {
+    pub(crate) fn wants(&self, tap_stream_id: &str) -> bool {
         let selected = |name: &str| self.output.stream(name).is_some();
         selected(tap_stream_id)
             || STREAMS.iter().any(|child| child.parent == Some(tap_stream_id) && selected(child.tap_stream_id))
     }
 
     /// Reads the project list, which is also the proof that token, organization and server are right.
-    async fn projects(&self) -> Result<(Vec<Project>, Vec<Parent>)> {
+    pub(crate) async fn projects(&self) -> Result<(Vec<Project>, Vec<Parent>)> {
         let (mut projects, mut parents): (Vec<Project>, Vec<Parent>) = (Vec::new(), Vec::new());
         let stream =
             streams::find("projects").filter(|_| ["projects", "issues", "events"].iter().any(|name| self.wants(name)));
@@ -224,7 +225,7 @@ impl Sync {
         advice(error, client.token.kind(), &self.config.organization, client.base_url.as_str())
     }
 
-    fn fatal(&self, error: WalkError) -> anyhow::Error {
+    pub(crate) fn fatal(&self, error: WalkError) -> anyhow::Error {
         match error {
             WalkError::Api(error) => anyhow!("{error}; {}", self.advice(&error)),
             WalkError::Stop(error) => error,

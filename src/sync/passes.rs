@@ -20,10 +20,11 @@ use crate::sync::{Project, Sync, events, ways};
 use crate::time::{Time, format_time, whole_second};
 
 /// One window end, and what is to be read up to it.
-struct Pass<'a> {
+pub struct Pass<'a> {
     sync: &'a Sync,
     projects: &'a [Project],
-    end: Time,
+    /// End of the windows.
+    pub end: Time,
     /// Bookmark of the issues, if they are read in this pass.
     issues: Option<Bookmark>,
     /// Bookmark of the events, if they are read in this pass.
@@ -47,8 +48,7 @@ pub async fn run(sync: &Sync, projects: &[Project]) -> Result<(), WalkError> {
         let half_read = |bookmark: &Option<Bookmark>| bookmark.as_ref()?.progress.as_ref().map(|progress| progress.end);
         let end = [half_read(&issues), half_read(&events)].into_iter().flatten().filter(|end| *end < now).min();
         let Some(end) = end else {
-            let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(sync, issues, now));
-            return Pass { sync, projects, end: now, issues, events, refresh }.run(&mut walk).await;
+            return Pass { end: now, ..Pass::to_now(sync, projects).await }.run(&mut walk).await;
         };
         info!("Going on with the window that ends at {}", format_time(end));
         let of_this_window =
@@ -78,7 +78,15 @@ fn refresh_is_due(sync: &Sync, issues: &Bookmark, now: Time) -> bool {
     issues.refreshed.is_none_or(|refreshed| now.signed_duration_since(refreshed) >= interval)
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// Everything up to now.
+    pub async fn to_now(sync: &'a Sync, projects: &'a [Project]) -> Self {
+        let (issues, events) = (bookmark(sync, "issues").await, bookmark(sync, "events").await);
+        let end = whole_second(sync.client.server_now());
+        let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(sync, issues, end));
+        Self { sync, projects, end, issues, events, refresh }
+    }
+
     async fn run(self, walk: &mut IssueWalk<'_>) -> Result<(), WalkError> {
         let groups = self.groups();
         let issues = self.issues.as_ref().and_then(|issues| issues.progress.as_ref());
@@ -118,7 +126,7 @@ impl Pass<'_> {
     }
 
     /// Projects by the start of their window; equal windows of both streams share one walk.
-    fn groups(&self) -> BTreeMap<Time, Group> {
+    pub fn groups(&self) -> BTreeMap<Time, Group> {
         let mut groups: BTreeMap<Time, Group> = BTreeMap::new();
         let config = &self.sync.config;
         let done = self.done();

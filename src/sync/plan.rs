@@ -129,7 +129,8 @@ impl Load {
 pub fn load(issues: &[&ChangedIssue], sampling: &Sampling, full: bool, prices: &Prices) -> Load {
     let errors = || issues.iter().filter(|issue| issue.is_error);
     let counts: Option<Vec<u64>> = errors().map(|issue| issue.events).collect();
-    let by_project = counts.as_ref().map(|counts| pages(counts.iter().sum(), prices.page));
+    let most = sampling.max_per_project.unwrap_or(u64::MAX);
+    let by_project = counts.as_ref().map(|counts| pages(counts.iter().sum::<u64>().min(most), prices.page));
     if sampling.max_per_project.is_some() {
         // The newest events of the project: no other list has them in that order.
         return Load { by_project: by_project.or(Some(1)), by_issue: None, issue_way: Way::ByIssue };
@@ -235,7 +236,7 @@ fn number(count: u64) -> f64 {
 }
 
 /// Requests for a list of `rows`: at least one.
-fn pages(rows: u64, page: u64) -> u64 {
+pub fn pages(rows: u64, page: u64) -> u64 {
     rows.div_ceil(page).max(1)
 }
 

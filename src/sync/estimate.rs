@@ -1,0 +1,218 @@
+//! What a sync would cost: requests, time and records per stream, from the few requests that tell it. Writes nothing.
+//!
+//! Asks for the first page of each list, and for the whole issue list, which says how many events there are and where.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::json::row::Row;
+use crate::sampling::keep;
+use crate::sentry::endpoint::Endpoint;
+use crate::sentry::request::{PAGE_ROWS, Request};
+use crate::streams::{STREAMS, Source, Stream, TimeFilter};
+use crate::sync::event_rows::asks_for_details;
+use crate::sync::issue_list::{Found, Group};
+use crate::sync::issues::IssueWalk;
+use crate::sync::passes::Pass;
+use crate::sync::plan::{ChangedIssue, Load, Prices, Way, choose, pages};
+use crate::sync::walk::stream_start;
+use crate::sync::window::Window;
+use crate::sync::{Project, Sync, events, ways};
+
+/// What one stream would cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Requests.
+    pub requests: u64,
+    /// Records.
+    pub records: u64,
+    /// There may be more of both: not all of the list was looked at.
+    pub at_least: bool,
+}
+
+/// What a sync would cost.
+#[derive(Debug, Default)]
+pub struct Estimate {
+    /// Selected streams, in order.
+    pub streams: Vec<(&'static str, Cost)>,
+    /// Requests per second over everything.
+    pub rate: f64,
+    /// Time for all, in seconds, with what the server's own limits add.
+    pub seconds: f64,
+    /// Requests that it took to know this.
+    pub asked: u64,
+}
+
+/// Asks the server and reckons.
+pub async fn estimate(sync: &Sync) -> Result<Estimate> {
+    let (projects, _) = sync.projects().await?;
+    let mut costs: BTreeMap<&'static str, Cost> = BTreeMap::new();
+    let count = projects.len() as u64;
+    costs.insert("projects", Cost { requests: pages(count, PAGE_ROWS as u64), records: count, at_least: false });
+    for stream in STREAMS.iter().filter(|stream| stream.tap_stream_id != "projects") {
+        let Source::Endpoint(endpoint) = &stream.source else { continue };
+        if stream.parent == Some("projects") {
+            costs.insert(stream.tap_stream_id, Cost { requests: count, records: count, at_least: false });
+        } else if stream.parent.is_none() && sync.wants(stream.tap_stream_id) {
+            first_page(sync, stream, endpoint, &mut costs).await?;
+        }
+    }
+    let mut seconds = 0.0_f64;
+    if sync.wants("issues") || sync.wants("events") {
+        let (issues, events, by_server) = issues_and_events(sync, &projects).await?;
+        costs.extend([("issues", issues), ("events", events)]);
+        seconds = by_server;
+    }
+    let selected = sync.output.streams().map(|output| output.stream.tap_stream_id);
+    let streams: Vec<_> = selected.filter_map(|name| Some((name, *costs.get(name)?))).collect();
+    let rate = sync.config.client.rate_limit;
+    let requests: u64 = streams.iter().map(|(_, cost)| cost.requests).sum();
+    let asked = sync.client.costs.total().requests;
+    Ok(Estimate { seconds: seconds.max(number(requests) / rate), streams, rate, asked })
+}
+
+/// A root stream by its first page, and the children that are its rows.
+async fn first_page(
+    sync: &Sync,
+    stream: &'static Stream,
+    endpoint: &'static Endpoint,
+    costs: &mut BTreeMap<&'static str, Cost>,
+) -> Result<()> {
+    let mut request = Request::new(endpoint, sync.values());
+    if stream.time_filter == TimeFilter::StartEnd
+        && let Some(output) = sync.output.stream(stream.tap_stream_id)
+    {
+        let end = crate::time::whole_second(sync.client.server_now());
+        for (name, value) in (Window { start: stream_start(sync, output).await, end }).query() {
+            request = request.with(name, value);
+        }
+    }
+    let page = sync.client.get(&request).await.map_err(|error| sync.fatal(error.into()))?;
+    let at_least = page.next.is_some();
+    let records = page.len() as u64;
+    costs.insert(stream.tap_stream_id, Cost { requests: 1, records, at_least });
+    for child in STREAMS.iter().filter(|child| child.parent == Some(stream.tap_stream_id)) {
+        if let Source::ParentRow(embeds) = &child.source {
+            let lists =
+                |row: &Row<'_>| embeds.iter().filter(|embed| row.integer(embed.count) != Some(0)).count() as u64;
+            let requests = page.rows().flatten().map(|row| lists(&row)).sum();
+            costs.insert(child.tap_stream_id, Cost { requests, records, at_least });
+        }
+    }
+    Ok(())
+}
+
+/// Issues and events, and the time that the server's limits make of the latter.
+async fn issues_and_events(sync: &Sync, projects: &[Project]) -> Result<(Cost, Cost, f64)> {
+    let before = sync.client.costs.total().requests;
+    let pass = Pass::to_now(sync, projects).await;
+    let mut walk = IssueWalk::new(sync, projects);
+    let (mut issues, mut changed) = (Cost::default(), Found::default());
+    for (start, group) in pass.groups() {
+        let looked_at = Group { emit: BTreeSet::new(), detect: &group.emit | &group.detect };
+        let mut found = Found::default();
+        let window = Window { start, end: pass.end };
+        walk.group(&looked_at, window, &mut found).await.map_err(|error| sync.fatal(error))?;
+        for (project, found) in found.changed {
+            issues.records += if group.emit.contains(&project) { found.len() as u64 } else { 0 };
+            if group.detect.contains(&project) {
+                changed.changed.insert(project, found);
+            }
+        }
+    }
+    issues.requests = sync.client.costs.total().requests - before;
+    if sync.config.fetch_issue_details {
+        issues.requests += issues.records;
+    }
+    let prices = ways::prices(sync, walk.knows_windows());
+    let (events, seconds) = events_of(sync, &changed, &prices);
+    Ok((issues, events, seconds))
+}
+
+fn events_of(sync: &Sync, found: &Found, prices: &Prices) -> (Cost, f64) {
+    let issues: Vec<Vec<&ChangedIssue>> = found.changed.values().map(|issues| events::in_order(issues)).collect();
+    let loads: Vec<Load> =
+        issues.iter().map(|issues| ways::load_of(sync, issues, None, prices.project_windows)).collect();
+    let all = || issues.iter().flatten();
+    let (mut by_project, mut by_issue) = (0, 0);
+    for (load, way) in loads.iter().zip(choose(&loads, prices)) {
+        match way {
+            Way::ByProject => by_project += load.by_project.unwrap_or(1),
+            Way::ByIssue | Way::SampleByIssue => by_issue += load.by_issue.unwrap_or(1),
+        }
+    }
+    by_issue += issues.iter().map(|issues| pages_of_others(sync, issues, prices)).sum::<u64>();
+    let sampling = &sync.config.sampling;
+    let kept = |n: u64| keep(n, sampling.fraction.unwrap_or(1.0), sampling.min_per_issue, sampling.max_per_issue, 0);
+    let kept = |n: u64| if sampling.fraction.is_some_and(|fraction| fraction < 1.0) { kept(n) } else { n };
+    let mut records: u64 = all().map(|issue| kept(issue.events.unwrap_or(1))).sum();
+    if let Some(most) = sampling.max_per_project {
+        records = records.min(most * found.changed.len() as u64);
+    }
+    let at_least = all().any(|issue| issue.events.is_none());
+    let mut requests = by_project + by_issue;
+    if asks_for_details(sync) {
+        requests += records;
+    }
+    let bucket = prices.project_bucket.map_or(0.0, |bucket| bucket.seconds(by_project));
+    (Cost { requests, records, at_least }, bucket)
+}
+
+/// Issues that are no errors have lists of their own, which are left alone where the project's maximum is reached before.
+fn pages_of_others(sync: &Sync, issues: &[&ChangedIssue], prices: &Prices) -> u64 {
+    let errors: u64 = issues.iter().filter(|issue| issue.is_error).filter_map(|issue| issue.events).sum();
+    if sync.config.sampling.max_per_project.is_some_and(|most| errors >= most) {
+        return 0;
+    }
+    issues.iter().filter(|issue| !issue.is_error).map(|issue| pages(issue.events.unwrap_or(1), prices.page)).sum()
+}
+
+impl Estimate {
+    fn total(&self) -> Cost {
+        let mut total = Cost::default();
+        for (_, cost) in &self.streams {
+            total.requests += cost.requests;
+            total.records += cost.records;
+            total.at_least |= cost.at_least;
+        }
+        total
+    }
+
+    /// A table for people.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{:<20} {:>12} {:>10} {:>12}\n", "stream", "requests", "minutes", "records");
+        let line = |name: &str, cost: &Cost, seconds: f64| {
+            let mark = if cost.at_least { "+" } else { "" };
+            let (requests, records) = (format!("{}{mark}", cost.requests), format!("{}{mark}", cost.records));
+            format!("{name:<20} {requests:>12} {:>10.1} {records:>12}\n", seconds / 60.0)
+        };
+        for (name, cost) in &self.streams {
+            text += &line(name, cost, number(cost.requests) / self.rate);
+        }
+        text += &line("all", &self.total(), self.seconds);
+        let (rate, asked) = (self.rate, self.asked);
+        let _ = writeln!(text, "\nAt {rate} requests a second, within the server's limits. Asked {asked} times.");
+        if self.total().at_least {
+            text += "+ at least: only the first page of the list was looked at.\n";
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub fn to_json(&self) -> Value {
+        let cost = |cost: &Cost| json!({"requests": cost.requests, "records": cost.records, "at_least": cost.at_least});
+        let streams = self.streams.iter().map(|(name, of)| ((*name).to_owned(), cost(of)));
+        let streams: serde_json::Map<String, Value> = streams.collect();
+        json!({
+            "streams": streams, "all": cost(&self.total()), "seconds": self.seconds, "rate": self.rate, "asked": self.asked,
+        })
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
