@@ -39,6 +39,7 @@ pub struct Answer {
     pub served_at: Option<DateTime<Utc>>,
     is_html: bool,
     next: Option<String>,
+    has_link: bool,
     retry_after: Option<Duration>,
 }
 
@@ -85,6 +86,7 @@ impl Answer {
             },
             served_at: served_at.map(|date| date.with_timezone(&Utc)),
             is_html: text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
+            has_link: headers.contains_key(LINK),
             next: headers.get(LINK).and_then(|link| next_cursor(&String::from_utf8_lossy(link.as_bytes()))),
             retry_after: retry::retry_after(text(RETRY_AFTER.as_str())),
         }
@@ -116,6 +118,7 @@ pub fn judge_answer(
         return match Page::parse(std::mem::take(&mut answer.body), endpoint.rows) {
             Ok(mut page) => {
                 page.next = answer.next.take();
+                page.has_link = answer.has_link;
                 page.served_at = answer.served_at;
                 debug!("{} rows, next cursor: {}", page.len(), page.next.as_deref().unwrap_or("none"));
                 Attempt::Page(page)

@@ -16,6 +16,8 @@ pub struct Page {
     index: Index,
     /// The cursor of the next page, if there is one.
     pub next: Option<String>,
+    /// Whether the answer said anything of other pages.
+    pub has_link: bool,
     /// The server's clock when it answered (the `Date` header, whole seconds).
     pub served_at: Option<DateTime<Utc>>,
 }
@@ -27,7 +29,7 @@ impl Page {
             Rows::Array => Index::of_array(&body)?,
             Rows::Object => Index::of_object(&body)?,
         };
-        Ok(Self { body, index, next: None, served_at: None })
+        Ok(Self { body, index, next: None, has_link: false, served_at: None })
     }
 
     /// The rows; `None` for one that is no object.

@@ -1,9 +1,11 @@
 //! A walk over the pages of a list, by cursor only.
 
+use tracing::warn;
+
 use crate::sentry::client::Client;
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::page::Page;
-use crate::sentry::request::Request;
+use crate::sentry::request::{PAGE_ROWS, Request};
 
 /// The pages of one list, one after the other.
 #[derive(Debug)]
@@ -49,6 +51,10 @@ impl<'a> Pages<'a> {
             return Ok(None);
         }
         let page = self.client.get(&self.request).await?;
+        if page.len() == PAGE_ROWS && !page.has_link {
+            let path = self.request.path(0, true);
+            warn!("GET {path}: a full page without a Link header: the list may go on, and cannot be followed");
+        }
         match &page.next {
             Some(cursor) if self.guard.repeats(cursor) => {
                 return Err(ApiError {

@@ -88,6 +88,28 @@ fn a_redirect_that_leads_back_to_itself_is_a_gap() {
     run_cases(&at_every_place("a redirect", NthHit::first(2), &FaultKind::Redirect { location }, judge));
 }
 
+/// Elsewhere only the length of the page can tell.
+#[test]
+fn a_full_page_without_a_link_is_a_warning() {
+    let shape = Shape { teams: 150, releases: 120, issues_per_project: 60, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let warnings = |run: &Run, path: &str| {
+        let said = |line: &&str| line.starts_with("WARNING ") && line.contains("without a Link") && line.contains(path);
+        run.stderr.lines().filter(said).count()
+    };
+    let whole = Tap::new(&simulator).sync();
+    assert_eq!(warnings(&whole, ""), 0, "{}", whole.stderr);
+    let lists = ["/acme/teams/?", "/acme/releases/?", "/acme/issues/?"];
+    for path in lists {
+        let place = Place { name: "list", path: path.to_owned(), streams: &[], list: true };
+        strike(&simulator, &place, NthHit::first(1), &FaultKind::DropLink);
+    }
+    let short = Tap::new(&simulator).sync();
+    for path in lists {
+        assert_eq!(warnings(&short, path), 1, "{path}: {}", short.stderr);
+    }
+}
+
 /// A list of events that ends before it should: nothing tells it from the end but the issue's own count.
 #[test]
 fn fewer_events_than_the_issues_announce_are_a_warning() {
