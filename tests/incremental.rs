@@ -19,17 +19,6 @@ fn next(simulator: &Simulator, previous: &Run) -> Tap {
 }
 
 #[test]
-fn a_quiet_organization_costs_a_handful_of_requests_and_writes_no_event() {
-    let simulator = simulator();
-    let first = Tap::new(&simulator).only(&["projects", "issues", "events"]).sync();
-    simulator.advance(Duration::from_secs(300));
-    simulator.clear_requests();
-    let second = next(&simulator, &first).only(&["projects", "issues", "events"]).sync();
-    assert_eq!(second.records("events").len() + second.records("issues").len(), 0);
-    assert!(simulator.requests().len() <= 4, "{:#?}", simulator.requests());
-}
-
-#[test]
 fn new_events_bring_their_issue_and_nothing_else() {
     let simulator = simulator();
     let first = Tap::new(&simulator).sync();

@@ -18,6 +18,7 @@ mod old_servers;
 mod pipes;
 mod plan;
 mod real;
+mod requests;
 mod sampling;
 mod schemas;
 mod secrets;
