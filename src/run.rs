@@ -10,16 +10,20 @@ use anyhow::{Context, Result, bail};
 use tokio::runtime::Runtime;
 use tracing::info;
 
-use crate::cli::{Cli, PlanFormat};
+use crate::about::about;
+use crate::cli::{Cli, Test};
 use crate::config::Config;
 use crate::discover::discover;
+use crate::manual;
+use crate::progress::show;
 use crate::sentry::client::Client;
 use crate::singer::catalog::Catalog;
 use crate::singer::state::State;
 use crate::singer::writer::{OutputClosed, Writer, WriterThread};
 use crate::sync::Sync;
+use crate::sync::doctor::examine;
 use crate::sync::estimate::estimate;
-use crate::sync::output::Output;
+use crate::sync::output::{Output, StreamOutput};
 use crate::sync::summary::summarize;
 
 /// How the program ends.
@@ -51,18 +55,53 @@ impl Ending {
 const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Runs. `stop` resolves to the number of a signal that asks the run to end.
-pub fn run(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Ending {
-    if cli.discover {
-        return conclude(print_catalog(out).map(|()| Ending::Complete));
+pub fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Ending {
+    if let Some(text) = text_without_config(cli) {
+        return conclude(text.and_then(|text| print(&mut out, &text)));
     }
-    let Some(config) = &cli.config else {
-        crate::logging::critical("--config is required for a sync (or use --discover)");
+    if cli.config.is_empty() {
+        crate::logging::critical("--config is required for a sync (a file, or ENV; --discover needs none)");
         return Ending::Usage;
-    };
-    match cli.plan {
-        Some(format) => conclude(plan(cli, config, format, out).map(|()| Ending::Complete)),
-        None => conclude(sync(cli, config, out, stop)),
     }
+    conclude(match cli.test {
+        Some(_) => test(cli, out),
+        None if cli.plan => plan(cli, out),
+        None => sync(cli, out, stop),
+    })
+}
+
+/// What needs neither config nor network. These win over everything else: Meltano adds them to a sync's arguments.
+fn text_without_config(cli: &Cli) -> Option<Result<String>> {
+    if cli.discover {
+        // Pretty-printed: Meltano cannot read lines of 64 KiB.
+        return Some(discover().and_then(|catalog| Ok(format!("{:#}\n", serde_json::to_value(&catalog)?))));
+    }
+    if cli.about {
+        return Some(Ok(about(cli.format)));
+    }
+    if let Some(shell) = cli.completions {
+        return Some(Ok(manual::completions(shell)));
+    }
+    if cli.man {
+        return Some(manual::page());
+    }
+    (cli.test == Some(Test::Schema)).then(|| schemas(cli))
+}
+
+/// The SCHEMA messages of the selected streams.
+fn schemas(cli: &Cli) -> Result<String> {
+    let (writer, _thread) = Writer::spawn(std::io::sink());
+    let output = Output::new(writer, State::default(), catalog(cli)?.as_ref(), false)?;
+    Ok(output
+        .streams()
+        .filter_map(StreamOutput::schema)
+        .map(|line| String::from_utf8_lossy(&line).into_owned())
+        .collect())
+}
+
+fn print(out: &mut impl Write, text: &str) -> Result<Ending> {
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to stdout")?;
+    Ok(Ending::Complete)
 }
 
 /// Prints the one line that says why a run failed.
@@ -76,24 +115,10 @@ fn conclude(result: Result<Ending>) -> Ending {
     }
 }
 
-/// Pretty-printed: Meltano cannot read lines of 64 KiB.
-fn print_catalog(mut out: impl Write) -> Result<()> {
-    let text = serde_json::to_string_pretty(&discover()?)?;
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.write_all(b"\n"))
-        .and_then(|()| out.flush())
-        .context("cannot write the catalog")
-}
-
 /// Everything that a run needs, from files to the way to the target.
-fn prepare(cli: &Cli, config: &Path, out: impl Write + Send + 'static) -> Result<(Sync, WriterThread)> {
-    let config = Config::load(config)?;
-    let catalog = cli
-        .catalog
-        .as_deref()
-        .or(cli.properties.as_deref())
-        .map(|path| read(path, "catalog", Catalog::parse))
-        .transpose()?;
+fn prepare(cli: &Cli, out: impl Write + Send + 'static) -> Result<(Sync, WriterThread)> {
+    let config = Config::load(&cli.config)?;
+    let catalog = catalog(cli)?;
     let state = cli.state.as_deref().map(|path| read(path, "state", State::parse)).transpose()?.unwrap_or_default();
     let client = Client::new(&config.client)?;
     let (writer, thread) = Writer::spawn(out);
@@ -104,23 +129,36 @@ fn prepare(cli: &Cli, config: &Path, out: impl Write + Send + 'static) -> Result
     Ok((Sync { config, client, output }, thread))
 }
 
+fn catalog(cli: &Cli) -> Result<Option<Catalog>> {
+    let path = cli.catalog.as_deref().or(cli.properties.as_deref());
+    path.map(|path| read(path, "catalog", Catalog::parse)).transpose()
+}
+
 fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")
 }
 
 /// Prints what a sync would cost; writes no message.
-fn plan(cli: &Cli, config: &Path, format: PlanFormat, mut out: impl Write) -> Result<()> {
-    let (sync, _thread) = prepare(cli, config, std::io::sink())?;
+fn plan(cli: &Cli, mut out: impl Write) -> Result<Ending> {
+    let (sync, _thread) = prepare(cli, std::io::sink())?;
     let estimate = runtime()?.block_on(estimate(&sync))?;
-    let text = match format {
-        PlanFormat::Text => estimate.to_text(),
-        PlanFormat::Json => format!("{:#}\n", estimate.to_json()),
-    };
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write the plan")
+    print(&mut out, &estimate.print(cli.format))
 }
 
-fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Result<Ending> {
-    let (sync, thread) = prepare(cli, config, out)?;
+/// Prints whether a sync would work; writes no message.
+fn test(cli: &Cli, mut out: impl Write) -> Result<Ending> {
+    let (sync, _thread) = prepare(cli, std::io::sink())?;
+    sync.announce();
+    let report = runtime()?.block_on(examine(&sync))?;
+    print(&mut out, &report.print(cli.format))?;
+    match report.failures() {
+        None => Ok(Ending::Complete),
+        Some(streams) => bail!("a sync would fail: {streams}"),
+    }
+}
+
+fn sync(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Result<Ending> {
+    let (sync, thread) = prepare(cli, out)?;
     let runtime = runtime()?;
     sync.announce();
     let outcome = runtime.block_on(async {
@@ -128,6 +166,7 @@ fn sync(cli: &Cli, config: &Path, out: impl Write + Send + 'static, stop: impl F
             biased;
             signal = stop => Err(signal),
             result = sync.run() => Ok(result),
+            () = show(&sync) => unreachable!("a display has no end"),
         }
     });
     match outcome {

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use tap_sentry::about::CAPABILITIES;
 use tap_sentry::config::Config;
-use tap_sentry::config::options::OPTIONS;
+use tap_sentry::config::options::{Kind, OPTIONS};
 use tap_sentry::streams::STREAMS;
 
 use crate::support::{Run, tap};
@@ -42,14 +43,60 @@ fn the_example_config_loads() {
     }
 }
 
-#[test]
-fn meltano_knows_every_option() {
-    let text = file("meltano.yml");
+/// The settings of the plugin, as the table of options has them.
+fn meltano_settings() -> String {
+    let mut block = String::from("    settings:\n");
     for option in OPTIONS {
-        assert!(text.contains(&format!("name: {}", option.name)), "{} is missing", option.name);
+        block += &format!("    - name: {}\n", option.name);
+        // No kind for numbers with fractions: Meltano does not know float, and cannot pass on a decimal that comes from
+        // the environment. The tap reads numbers that are written as strings.
+        block += match option.kind {
+            Kind::Text => "      kind: string\n",
+            Kind::Secret => "      kind: string\n      sensitive: true\n",
+            Kind::Time => "      kind: date_iso8601\n",
+            Kind::Integer => "      kind: integer\n",
+            Kind::Boolean => "      kind: boolean\n",
+            Kind::Number | Kind::NumberOrWord => "",
+        };
+        block += &format!("      label: {}\n", option.title());
+        block += &format!("      description: '{}'\n", option.description.replace('\'', "''"));
+        if let Some(default) = option.default_value() {
+            let quoted = default.as_str().map(|text| format!("'{text}'"));
+            block += &format!("      value: {}\n", quoted.unwrap_or_else(|| default.to_string()));
+        }
     }
-    assert!(!text.contains("kind: float") && !text.contains("kind: decimal"), "Meltano refuses these");
+    block
+}
+
+#[test]
+fn meltano_has_the_settings_that_the_tap_has() {
+    let text = file("meltano.yml");
+    let settings = meltano_settings();
+    assert!(text.contains(&settings), "meltano.yml must contain\n{settings}");
     for stream in STREAMS {
         assert!(text.contains(&format!("{}.*", stream.tap_stream_id)), "{} is missing", stream.tap_stream_id);
+    }
+    for capability in CAPABILITIES {
+        assert!(text.contains(&format!("    - {capability}\n")), "{capability} is missing");
+    }
+}
+
+#[test]
+fn the_readme_describes_the_options_as_the_tap_does() {
+    let readme = file("README.md");
+    for option in OPTIONS {
+        let start = format!("| `{}` |", option.name);
+        let row = readme
+            .lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap_or_else(|| panic!("{} is missing", option.name));
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        assert_eq!(cells[2], if option.required { "yes" } else { "no" }, "{row}");
+        if let Some(default) = option.default_value() {
+            let plain = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
+            assert_eq!(cells[3].trim_matches('`'), plain, "{row}");
+        }
+        let plain = |text: &str| text.replace(['`', '"'], "");
+        assert!(plain(cells[4]).starts_with(&plain(option.description)), "{row}\n{}", option.description);
     }
 }

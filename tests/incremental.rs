@@ -154,3 +154,34 @@ fn days_that_the_server_has_thrown_away_since_the_last_run_are_named() {
     let first = Tap::new(&simulator).sync();
     assert!(!first.stderr.contains("can no longer be had"), "{}", first.stderr);
 }
+
+#[test]
+fn targets_are_told_which_rows_of_full_tables_are_gone() {
+    let simulator = simulator();
+    let tap = |previous: Option<&Run>| {
+        let tap = Tap::new(&simulator).set("activate_version", json!(true));
+        previous.map_or_else(
+            || Tap::new(&simulator).set("activate_version", json!(true)),
+            |run| tap.state(run.last_state()),
+        )
+    };
+    let versions = |run: &Run| -> std::collections::BTreeMap<String, i64> {
+        let messages = run.messages.iter().filter(|message| message["type"] == "ACTIVATE_VERSION");
+        messages
+            .map(|message| (message["stream"].to_string(), message["version"].as_i64().expect("a number")))
+            .collect()
+    };
+    let first = Run::of(tap(None).command());
+    assert_eq!(
+        versions(&first).into_keys().collect::<Vec<_>>(),
+        ["\"project_detail\"", "\"projects\"", "\"teams\"", "\"users\""]
+    );
+    for message in first.messages.iter().filter(|message| message["type"] == "RECORD") {
+        let version = versions(&first).get(&message["stream"].to_string()).copied();
+        assert_eq!(message.get("version").and_then(serde_json::Value::as_i64), version, "{}", message["stream"]);
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let second = Run::of(tap(Some(&first)).command());
+    assert!(versions(&second)["\"teams\""] > versions(&first)["\"teams\""]);
+    assert!(Tap::new(&simulator).sync().messages.iter().all(|message| message.get("version").is_none()));
+}

@@ -3,8 +3,10 @@
 //! One program, so that all modules share one build; each module's duty is in its first lines.
 
 mod cli;
+mod config_sources;
 mod discover;
 mod docs;
+mod doctor;
 mod errors;
 mod events;
 mod faults;
@@ -25,5 +27,6 @@ mod secrets;
 mod selection;
 mod support;
 mod sync;
+mod terminal;
 mod transport;
 mod vouching;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::Tap;
 
 fn planned(tap: Tap) -> Value {
-    let run = tap.arg("--plan=json").run();
+    let run = tap.arg("--plan").arg("--format=json").run();
     assert_eq!(run.code, 0, "{}", run.stderr);
     serde_json::from_str(&run.stdout).expect("one JSON object")
 }

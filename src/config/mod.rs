@@ -3,7 +3,10 @@
 //! All problems are reported together, each with the option, its value and what would be right. The token is
 //! never quoted.
 
+pub mod address;
 pub mod options;
+pub mod schema;
+pub mod sources;
 mod values;
 
 use std::path::Path;
@@ -14,7 +17,9 @@ use chrono::{DateTime, Utc};
 use reqwest::Url;
 use serde_json::{Map, Value};
 
+use crate::config::address::{organization_in, parse_base_url, without_user_info};
 use crate::config::options::{DEFAULT_BASE_URL, DEFAULT_ORGANIZATION, find};
+use crate::config::sources::Gathered;
 use crate::config::values::Values;
 use crate::sentry::client::Settings;
 use crate::sentry::token::Token;
@@ -26,6 +31,7 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// The checked configuration.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Config {
     /// Slug of the organization.
     pub organization: String,
@@ -43,10 +49,14 @@ pub struct Config {
     pub issue_refresh: Option<Duration>,
     /// Pass on fields that the schemas do not have.
     pub keep_unknown_fields: bool,
+    /// Tell targets which rows of full tables are gone.
+    pub activate_version: bool,
     /// What the HTTP client needs.
     pub client: Settings,
     /// Things the user should know, not wrong enough to stop.
     pub warnings: Vec<String>,
+    /// What was understood of names that are not ours.
+    pub notes: Vec<String>,
 }
 
 /// The sampling options. Minimum and maximum per issue shape a sample; without a fraction they mean nothing.
@@ -74,21 +84,24 @@ impl Sampling {
 }
 
 impl Config {
-    /// Reads and checks a configuration file.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("cannot read the config file {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("the config file {} is not usable", path.display()))
+    /// Reads and checks a configuration: files, and `ENV` for the environment; later ones win.
+    pub fn load(sources: &[impl AsRef<Path>]) -> Result<Self> {
+        let gathered = sources::gather(sources)?;
+        let names: Vec<String> = sources.iter().map(|source| source.as_ref().display().to_string()).collect();
+        Self::of(gathered).with_context(|| format!("the config {} is not usable", names.join(", ")))
     }
 
-    /// Checks the text of a configuration file. `//` and `/* */` comments and trailing commas are allowed.
+    /// Checks the text of a configuration file.
     pub fn parse(text: &str) -> Result<Self> {
-        let mut text = text.trim_start_matches('\u{feff}').to_owned();
-        json_strip_comments::strip(&mut text).context("not valid JSON: a comment does not end")?;
-        let value: Value =
-            serde_json::from_str(&text).map_err(|error| hide_content(&error)).context("not valid JSON")?;
-        let Value::Object(object) = value else { bail!("expected a JSON object at the top") };
-        Self::check(&object)
+        let mut gathered = Gathered::default();
+        gathered.add(sources::parse(text)?);
+        Self::of(gathered)
+    }
+
+    fn of(gathered: Gathered) -> Result<Self> {
+        let mut config = Self::check(&gathered.object)?;
+        config.notes = gathered.notes;
+        Ok(config)
     }
 
     fn check(object: &Map<String, Value>) -> Result<Self> {
@@ -107,13 +120,15 @@ impl Config {
             ));
         }
         let organization = organization.unwrap_or_else(|| DEFAULT_ORGANIZATION.to_owned());
-        if organization.contains('/') {
+        let slug = organization_in(&organization);
+        if slug.is_none() {
             values.wrong::<()>(
                 "organization",
-                &Value::from(organization.as_str()),
+                &Value::from(without_user_info(&organization)),
                 "a slug, as in the address of your Sentry pages",
             );
         }
+        let organization = slug.unwrap_or_default();
         let sampling = read_sampling(&mut values, object);
         let lookback = Duration::from_secs(values.integer("lookback_window", 0).unwrap_or(600)).min(LONGEST_LOOKBACK);
         let issue_refresh = read_refresh(&mut values);
@@ -121,6 +136,7 @@ impl Config {
         let client = read_client(&mut values, token, base_url);
         let fetch_event_details = values.boolean("fetch_event_details").unwrap_or(false);
         let fetch_issue_details = values.boolean("fetch_issue_details").unwrap_or(false);
+        let activate_version = values.boolean("activate_version").unwrap_or(false);
         match (start_date, client) {
             (Some(start_date), Some(client)) if values.problems.is_empty() => Ok(Self {
                 organization,
@@ -131,17 +147,14 @@ impl Config {
                 lookback,
                 issue_refresh,
                 keep_unknown_fields,
+                activate_version,
                 client,
                 warnings,
+                notes: Vec::new(),
             }),
             _ => bail!("{}", values.problems.join("; ")),
         }
     }
-}
-
-/// A syntax error's place, without the text around it, which may be the token.
-fn hide_content(error: &serde_json::Error) -> anyhow::Error {
-    anyhow::anyhow!("line {}, column {}", error.line(), error.column())
 }
 
 fn unknown_options(object: &Map<String, Value>) -> Vec<String> {
@@ -162,45 +175,6 @@ fn read_base_url(values: &mut Values<'_>, allow_http: bool) -> Option<Url> {
         Ok(url) => Some(url),
         Err(right) => values.wrong("base_url", &Value::from(without_user_info(&text)), right),
     }
-}
-
-/// The address with a password cut out, for messages.
-fn without_user_info(text: &str) -> String {
-    let start = text.find("://").map_or(0, |scheme| scheme + 3);
-    match text.rfind('@') {
-        Some(at) if at >= start => format!("{}(hidden){}", &text[..start], &text[at..]),
-        _ => text.to_owned(),
-    }
-}
-
-/// Any form of a server's address: with or without scheme, trailing slash or `/api/0/`.
-fn parse_base_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-    let mut url = Url::parse(&with_scheme).map_err(|_| "an address such as https://sentry.io/api/0/")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("an address without user name or password: the token goes into api_token");
-    }
-    match url.scheme() {
-        "https" => {}
-        "http" if allow_http || is_loopback(&url) => {}
-        "http" => {
-            return Err(
-                "an https address: plain http would show the token to the network (allow_http: true permits it)",
-            );
-        }
-        _ => return Err("an https address"),
-    }
-    url.set_query(None);
-    url.set_fragment(None);
-    let path = url.path().trim_end_matches('/');
-    let root = path.strip_suffix("/api/0").unwrap_or(path).to_owned();
-    url.set_path(&format!("{root}/api/0/"));
-    Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn read_sampling(values: &mut Values<'_>, object: &Map<String, Value>) -> Sampling {

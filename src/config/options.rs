@@ -14,8 +14,23 @@ pub enum Kind {
     Integer,
     /// A number.
     Number,
+    /// A number, or a word that stands for one.
+    NumberOrWord,
     /// `true` or `false`.
     Boolean,
+}
+
+impl Kind {
+    /// JSON Schema's words for it.
+    pub fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Text | Self::Secret | Self::Time => &["string"],
+            Self::Integer => &["integer"],
+            Self::Number => &["number"],
+            Self::NumberOrWord => &["number", "string"],
+            Self::Boolean => &["boolean"],
+        }
+    }
 }
 
 /// One option of the configuration file.
@@ -25,6 +40,10 @@ pub struct ConfigOption {
     pub name: &'static str,
     /// Kind of value.
     pub kind: Kind,
+    /// Names that other taps have for it.
+    pub other_names: &'static [&'static str],
+    /// The variable that Sentry's own tools read it from.
+    pub sentry_variable: Option<&'static str>,
     /// Whether the tap cannot run without it.
     pub required: bool,
     /// Default as JSON text; `None` where the option is simply absent.
@@ -39,7 +58,7 @@ const fn option(
     default: Option<&'static str>,
     description: &'static str,
 ) -> ConfigOption {
-    ConfigOption { name, kind, required: false, default, description }
+    ConfigOption { name, kind, other_names: &[], sentry_variable: None, required: false, default, description }
 }
 
 /// Organization slug used when none is configured, as the original tap documents it.
@@ -49,15 +68,28 @@ pub const DEFAULT_BASE_URL: &str = "https://sentry.io/api/0/";
 
 /// Every option there is.
 pub const OPTIONS: &[ConfigOption] = &[
-    ConfigOption { required: true, ..option("api_token", Kind::Secret, None, "Sentry API token") },
+    ConfigOption {
+        required: true,
+        other_names: &["auth_token", "token", "access_token"],
+        sentry_variable: Some("SENTRY_AUTH_TOKEN"),
+        ..option("api_token", Kind::Secret, None, "Sentry API token")
+    },
     ConfigOption { required: true, ..option("start_date", Kind::Time, None, "Date to start syncing data from") },
-    option(
-        "base_url",
-        Kind::Text,
-        Some("\"https://sentry.io/api/0/\""),
-        "Address of the Sentry server: sentry.io, a region host, or self-hosted",
-    ),
-    option("organization", Kind::Text, Some("\"split-software\""), "Slug of the organization"),
+    ConfigOption {
+        other_names: &["api_url", "hostname", "host", "url"],
+        sentry_variable: Some("SENTRY_URL"),
+        ..option(
+            "base_url",
+            Kind::Text,
+            Some("\"https://sentry.io/api/0/\""),
+            "Address of the Sentry server: sentry.io, a region host, or self-hosted",
+        )
+    },
+    ConfigOption {
+        other_names: &["organization_slug", "org_slug", "org"],
+        sentry_variable: Some("SENTRY_ORG"),
+        ..option("organization", Kind::Text, Some("\"split-software\""), "Slug of the organization")
+    },
     option("rate_limit", Kind::Number, Some("10"), "Most API requests per second"),
     option("sample_fraction", Kind::Number, None, "Fraction of events to keep, from 0 to 1"),
     option("max_events_per_project", Kind::Integer, None, "Most events to fetch per project and run, the newest first"),
@@ -79,7 +111,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     ),
     option(
         "issue_refresh_hours",
-        Kind::Text,
+        Kind::NumberOrWord,
         Some("24"),
         "Hours between readings of all issues of the last 90 days, for changes that no event causes; 0 is every run, \"never\" is never",
     ),
@@ -88,6 +120,12 @@ pub const OPTIONS: &[ConfigOption] = &[
         Kind::Text,
         Some("\"drop\""),
         "What to do with fields that the schemas do not have: drop or keep",
+    ),
+    option(
+        "activate_version",
+        Kind::Boolean,
+        Some("false"),
+        "Send ACTIVATE_VERSION after each full table, so that targets mark or delete rows that are gone",
     ),
     option("max_retries", Kind::Integer, Some("8"), "Retries of a request that failed in a way that may pass"),
     option(

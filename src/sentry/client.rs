@@ -24,6 +24,7 @@ use crate::sentry::rate_limit::RateLimits;
 use crate::sentry::request::{ALL_PROJECTS, Request};
 use crate::sentry::retry;
 use crate::sentry::token::Token;
+use crate::sentry::waits::Waits;
 
 /// Same-host redirects followed for one request; a renamed project needs one (API §1.1).
 const MAX_REDIRECTS: usize = 5;
@@ -118,6 +119,11 @@ impl Client {
     /// What the bucket of a class has to give; `None` where the server does not limit it.
     pub fn room(&self, class: Class) -> Option<Room> {
         self.limits.room(class)
+    }
+
+    /// What requests have waited for so far.
+    pub fn waits(&self) -> Waits {
+        self.limits.waits()
     }
 
     /// How long a request takes on average, so far.

@@ -30,6 +30,21 @@ pub enum Class {
     Members,
 }
 
+impl Class {
+    /// What requests of this class are for, in plain words.
+    pub fn what(self) -> &'static str {
+        match self {
+            Self::Default => "most lists",
+            Self::ProjectEvents => "event lists of projects",
+            Self::EventDetail | Self::IssueEventDetail => "single events",
+            Self::IssueDetail => "single issues",
+            Self::ProjectIssues => "issue lists of projects",
+            Self::Releases => "releases",
+            Self::Members => "members",
+        }
+    }
+}
+
 /// The query parameter that sets the page size (API §1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageSize {

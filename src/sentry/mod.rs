@@ -18,3 +18,4 @@ pub mod rate_limit;
 pub mod request;
 pub mod retry;
 pub mod token;
+pub mod waits;

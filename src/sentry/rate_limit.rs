@@ -16,6 +16,7 @@ use tracing::debug;
 
 use crate::sentry::bucket::{Bucket, LimitHeaders, Room};
 use crate::sentry::endpoint::Class;
+use crate::sentry::waits::{Cause, Waits};
 
 /// A wait may end this much too late and be made good by the next one being shorter.
 const LATENESS: Duration = Duration::from_millis(5);
@@ -42,6 +43,7 @@ struct State {
     limited: Option<bool>,
     /// Server clock minus ours, seconds; grows towards the truth as answers come in.
     offset: Option<f64>,
+    waits: Waits,
 }
 
 /// A request in flight; its place in the bucket is free again when this is dropped.
@@ -94,7 +96,7 @@ impl RateLimits {
             clock,
             queue: tokio::sync::Mutex::new(None),
             closest: period.mul_f64(CLOSEST),
-            state: Mutex::new(State { buckets: BTreeMap::new(), limited: None, offset: None }),
+            state: Mutex::new(State { buckets: BTreeMap::new(), limited: None, offset: None, waits: Waits::default() }),
             changed: Notify::new(),
         }
     }
@@ -105,7 +107,7 @@ impl RateLimits {
         loop {
             // Looked at first, so that a full bucket takes no turn at the ceiling from the others.
             if let Some(wait) = self.full_for(class) {
-                self.pause(wait).await;
+                self.pause(wait, Cause::Bucket(class)).await;
                 continue;
             }
             self.pace().await;
@@ -133,7 +135,9 @@ impl RateLimits {
             if self.lock_enter(class) {
                 return Permit { limits: self, class, number: 0 };
             }
+            let since = Instant::now();
             freed.await;
+            self.lock().waits.add(Cause::Concurrency(class), since.elapsed());
         }
     }
 
@@ -152,15 +156,16 @@ impl RateLimits {
         let mut last = self.queue.lock().await;
         let early = last.map_or(Duration::ZERO, |last| self.closest.saturating_sub(last.elapsed()));
         if !early.is_zero() {
-            self.pause(early).await;
+            self.pause(early, Cause::Ceiling).await;
         }
         while let Err(early) = self.ceiling.check() {
-            self.pause(early.wait_time_from(self.clock.now())).await;
+            self.pause(early.wait_time_from(self.clock.now()), Cause::Ceiling).await;
         }
         *last = Some(Instant::now());
     }
 
-    async fn pause(&self, wait: Duration) {
+    async fn pause(&self, wait: Duration, cause: Cause) {
+        self.lock().waits.add(cause, wait);
         debug!("Rate limiting: sleeping for {:.3} seconds", wait.as_secs_f64());
         tokio::time::sleep(wait).await;
     }
@@ -214,6 +219,11 @@ impl RateLimits {
     /// Whether the server has shown that it limits requests.
     pub fn is_limited(&self) -> bool {
         self.lock().limited == Some(true)
+    }
+
+    /// What requests have waited for so far.
+    pub fn waits(&self) -> Waits {
+        self.lock().waits.clone()
     }
 
     /// What the bucket of a class has to give; `None` where the server does not limit it.

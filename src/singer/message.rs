@@ -1,4 +1,4 @@
-//! SCHEMA, RECORD and STATE as lines of JSON.
+//! SCHEMA, RECORD, STATE and `ACTIVATE_VERSION` as lines of JSON.
 //!
 //! Knows the form of messages only; who writes them, and when, is decided elsewhere.
 
@@ -23,13 +23,22 @@ pub fn state_line(state: &Value) -> Vec<u8> {
     line(&json!({"type": "STATE", "value": state}))
 }
 
+/// An `ACTIVATE_VERSION` line, newline included: rows of other versions are gone.
+pub fn activate_version_line(stream: &str, version: i64) -> Vec<u8> {
+    line(&json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version}))
+}
+
 /// What precedes the record in every RECORD line of a stream that was read at `extracted`.
-pub fn record_start(stream: &str, extracted: DateTime<Utc>) -> Vec<u8> {
+pub fn record_start(stream: &str, extracted: DateTime<Utc>, version: Option<i64>) -> Vec<u8> {
     let mut out = b"{\"type\":\"RECORD\",\"stream\":".to_vec();
     text::push_string(&mut out, stream);
     out.extend_from_slice(b",\"time_extracted\":\"");
     out.extend_from_slice(extracted.to_rfc3339_opts(SecondsFormat::Millis, true).as_bytes());
-    out.extend_from_slice(b"\",\"record\":");
+    out.push(b'"');
+    if let Some(version) = version {
+        out.extend_from_slice(format!(",\"version\":{version}").as_bytes());
+    }
+    out.extend_from_slice(b",\"record\":");
     out
 }
 

@@ -71,6 +71,7 @@ pub async fn walk_children(
     let last_done = progress.as_ref().and_then(|progress| progress.mark.item.as_ref());
     let done = parents.iter().position(|parent| Some(&parent.key) == last_done).map_or(0, |at| at + 1);
     let end = crate::time::whole_second(sync.client.server_now());
+    child.expect((parents.len() - done) as u64);
     for parent in &parents[done..] {
         let result = of_parent(sync, child, endpoint, parent.values.clone()).await;
         tolerate(sync, child, result)?;

@@ -8,8 +8,8 @@ use std::fmt::Write;
 use anyhow::Result;
 use serde_json::{Value, json};
 
+use crate::cli::Format;
 use crate::json::row::Row;
-use crate::sampling::keep;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::request::{PAGE_ROWS, Request};
 use crate::streams::{STREAMS, Source, Stream, TimeFilter};
@@ -145,13 +145,7 @@ fn events_of(sync: &Sync, found: &Found, prices: &Prices) -> (Cost, f64) {
         }
     }
     by_issue += issues.iter().map(|issues| pages_of_others(sync, issues, prices)).sum::<u64>();
-    let sampling = &sync.config.sampling;
-    let kept = |n: u64| keep(n, sampling.fraction.unwrap_or(1.0), sampling.min_per_issue, sampling.max_per_issue, 0);
-    let kept = |n: u64| if sampling.fraction.is_some_and(|fraction| fraction < 1.0) { kept(n) } else { n };
-    let mut records: u64 = all().map(|issue| kept(issue.events.unwrap_or(1))).sum();
-    if let Some(most) = sampling.max_per_project {
-        records = records.min(most * found.changed.len() as u64);
-    }
+    let records: u64 = issues.iter().map(|issues| ways::expected(sync, issues.iter())).sum();
     let at_least = all().any(|issue| issue.events.is_none());
     let mut requests = by_project + by_issue;
     if asks_for_details(sync) {
@@ -181,18 +175,21 @@ impl Estimate {
         total
     }
 
-    /// A table for people.
-    pub fn to_text(&self) -> String {
-        let mut text = format!("{:<20} {:>12} {:>10} {:>12}\n", "stream", "requests", "minutes", "records");
-        let line = |name: &str, cost: &Cost, seconds: f64| {
-            let mark = if cost.at_least { "+" } else { "" };
-            let (requests, records) = (format!("{}{mark}", cost.requests), format!("{}{mark}", cost.records));
-            format!("{name:<20} {requests:>12} {:>10.1} {records:>12}\n", seconds / 60.0)
-        };
-        for (name, cost) in &self.streams {
-            text += &line(name, cost, number(cost.requests) / self.rate);
+    /// The text for this format.
+    pub fn print(&self, format: Format) -> String {
+        match format {
+            Format::Text => self.to_text(),
+            Format::Json => format!("{:#}\n", self.to_json()),
+            Format::Markdown => self.to_markdown(),
         }
-        text += &line("all", &self.total(), self.seconds);
+    }
+
+    /// A table for people.
+    fn to_text(&self) -> String {
+        let mut text = format!("{:<20} {:>12} {:>10} {:>12}\n", "stream", "requests", "minutes", "records");
+        for [name, requests, minutes, records] in self.rows() {
+            let _ = writeln!(text, "{name:<20} {requests:>12} {minutes:>10} {records:>12}");
+        }
         let (rate, asked) = (self.rate, self.asked);
         let _ = writeln!(text, "\nAt {rate} requests a second, within the server's limits. Asked {asked} times.");
         if self.total().at_least {
@@ -201,8 +198,27 @@ impl Estimate {
         text
     }
 
+    /// Name, requests, minutes and records of each stream and of all.
+    fn rows(&self) -> Vec<[String; 4]> {
+        let row = |name: &str, cost: &Cost, seconds: f64| {
+            let mark = if cost.at_least { "+" } else { "" };
+            let (requests, records) = (format!("{}{mark}", cost.requests), format!("{}{mark}", cost.records));
+            [name.to_owned(), requests, format!("{:.1}", seconds / 60.0), records]
+        };
+        let streams = self.streams.iter().map(|(name, cost)| row(name, cost, number(cost.requests) / self.rate));
+        streams.chain([row("all", &self.total(), self.seconds)]).collect()
+    }
+
+    fn to_markdown(&self) -> String {
+        let mut text = String::from("| Stream | Requests | Minutes | Records |\n| --- | ---: | ---: | ---: |\n");
+        for row in self.rows() {
+            let _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+        text
+    }
+
     /// The same for programs.
-    pub fn to_json(&self) -> Value {
+    fn to_json(&self) -> Value {
         let cost = |cost: &Cost| json!({"requests": cost.requests, "records": cost.records, "at_least": cost.at_least});
         let streams = self.streams.iter().map(|(name, of)| ((*name).to_owned(), cost(of)));
         let streams: serde_json::Map<String, Value> = streams.collect();

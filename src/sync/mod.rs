@@ -3,10 +3,12 @@
 //! Order: projects with their details, teams, users, issues, events, releases with their insides.
 
 pub mod children;
+pub mod doctor;
 pub mod estimate;
 pub mod event_list;
 pub mod event_rows;
 pub mod events;
+pub mod hint;
 pub mod insides;
 pub mod issue_list;
 pub mod issue_rows;
@@ -14,6 +16,7 @@ pub mod issues;
 pub mod output;
 pub mod passes;
 pub mod plan;
+pub mod report;
 pub mod sample;
 pub mod summary;
 pub mod walk;
@@ -83,6 +86,9 @@ impl Sync {
     /// not go on; gaps are in the summary.
     pub async fn run(&self) -> Result<()> {
         self.begin_or_go_on().await;
+        if self.config.activate_version {
+            self.output.set_versions().await;
+        }
         let (projects, parents) = self.projects().await?;
         let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = FuturesUnordered::new();
         for stream in STREAMS.iter().filter(|stream| stream.parent.is_none() && self.wants(stream.tap_stream_id)) {
@@ -234,6 +240,9 @@ impl Sync {
 
     /// What the log says before anything is read.
     pub fn announce(&self) {
+        for note in &self.config.notes {
+            info!("{note}");
+        }
         for warning in &self.config.warnings {
             warn!("{warning}");
         }

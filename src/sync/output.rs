@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -34,6 +34,8 @@ const STATE_SHARE: u64 = 4;
 pub struct Tally {
     /// Records written.
     pub records: u64,
+    /// Records that are expected, where that is known.
+    pub expected: Option<u64>,
     /// What was left out, converted or repaired.
     pub notes: Notes,
     /// Rows or parents passed over, by reason.
@@ -49,6 +51,8 @@ pub struct StreamOutput {
     pub stream: &'static Stream,
     /// Whether the catalog asks for the whole table although the stream is incremental.
     pub full_table: bool,
+    /// Of the rows of a full table, where targets shall be told which are gone.
+    version: OnceLock<i64>,
     projection: Projection,
     schema: Mutex<Option<Vec<u8>>>,
     tally: Mutex<Tally>,
@@ -135,6 +139,14 @@ impl Output {
         self.state.lock().await.state.bookmark(tap_stream_id)
     }
 
+    /// Gives the rows of full tables a version: when the run began, so that a run that goes on has the same.
+    pub async fn set_versions(&self) {
+        let Some(began) = self.state.lock().await.state.run.as_ref().map(|run| run.began) else { return };
+        for output in self.streams().filter(|output| output.stream.replication_key().is_none()) {
+            output.version.get_or_init(|| began.timestamp_millis());
+        }
+    }
+
     /// Changes the state; the next STATE line says it.
     pub async fn change(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().await.state);
@@ -156,6 +168,9 @@ impl Output {
             };
             self.change(forget).await;
             return Ok(());
+        }
+        if let Some(version) = output.version.get() {
+            self.writer.write(message::activate_version_line(name, *version)).await?;
         }
         self.advance(|state| {
             let bookmark = state.bookmark_mut(name);
@@ -206,7 +221,8 @@ impl StreamOutput {
         let (schema, kept) = select_properties(&entry.schema, &entry, &stream.automatic());
         let projection = Projection::new(&schema, declared, kept, stream.key_properties, keep_unknown);
         let line = message::schema_line(stream.tap_stream_id, &schema, stream.key_properties, stream.replication_key());
-        Ok(Some(Self { stream, full_table, projection, schema: Mutex::new(Some(line)), tally: Mutex::default() }))
+        let (schema, tally, version) = (Mutex::new(Some(line)), Mutex::default(), OnceLock::new());
+        Ok(Some(Self { stream, full_table, version, projection, schema, tally }))
     }
 
     /// Whether records carry this field.
@@ -216,9 +232,19 @@ impl StreamOutput {
 
     /// Begins a batch of records that were read now. `bytes` is about how much is read of.
     pub fn batch(&self, bytes: usize) -> Batch<'_> {
-        let start = message::record_start(self.stream.tap_stream_id, Utc::now());
+        let start = message::record_start(self.stream.tap_stream_id, Utc::now(), self.version.get().copied());
         let lines = Vec::with_capacity(bytes + bytes / 4);
         Batch { output: self, start, lines, records: 0, writer: self.projection.writer() }
+    }
+
+    /// The SCHEMA line, until it has been written.
+    pub fn schema(&self) -> Option<Vec<u8>> {
+        lock(&self.schema).clone()
+    }
+
+    /// Says that so many records more are to be expected.
+    pub fn expect(&self, records: u64) {
+        *lock(&self.tally).expected.get_or_insert_default() += records;
     }
 
     /// Counts something that was passed over.

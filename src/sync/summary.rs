@@ -5,12 +5,14 @@ use std::fmt::Write;
 use serde_json::json;
 use tracing::{info, warn};
 
+use crate::logging::metric;
 use crate::sentry::costs::Cost;
 use crate::sentry::endpoint::Endpoint;
 use crate::streams::{Source, Stream};
 use crate::sync::Sync;
 use crate::sync::event_list::{ISSUE_EVENTS, PROJECT_EVENTS};
 use crate::sync::event_rows::{ISSUE_EVENT_DETAIL, PROJECT_EVENT_DETAIL};
+use crate::sync::hint::hint;
 use crate::sync::issue_rows::ISSUE_DETAIL;
 use crate::sync::issues::{ORGANIZATION_ISSUES, PROJECT_ISSUES};
 use crate::sync::output::Tally;
@@ -21,13 +23,12 @@ pub fn summarize(sync: &Sync) -> Option<String> {
     for output in sync.output.streams() {
         let name = output.stream.tap_stream_id;
         let tally = output.tally();
-        let metric =
-            json!({"type": "counter", "metric": "record_count", "value": tally.records, "tags": {"stream": name}});
-        info!("METRIC: {metric}");
         let mut cost = Cost::default();
         for endpoint in endpoints(output.stream) {
             cost.add(sync.client.costs.of(endpoint));
         }
+        metric("counter", "record_count", json!(tally.records), json!({"stream": name}));
+        metric("counter", "http_request_count", json!(cost.requests), json!({"stream": name}));
         let said = format!("{name}: {} records; {}{}", tally.records, said(&cost), remarks(&tally));
         if tally.gaps.is_empty() && tally.notes.unreadable.is_empty() {
             info!("{said}");
@@ -40,11 +41,16 @@ pub fn summarize(sync: &Sync) -> Option<String> {
             missing.push(format!("{name}: {first}{more}"));
         }
     }
+    let status = if missing.is_empty() { "succeeded" } else { "failed" };
     let total = sync.client.costs.total();
     let seconds = sync.client.costs.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a number of requests is far below 2^52")]
     let rate = total.requests as f64 / seconds.max(0.001);
+    metric("timer", "sync_duration", json!(seconds), json!({"status": status}));
     info!("{}, {} bytes; {seconds:.1} s, {rate:.1} requests a second", said(&total), total.bytes);
+    if let Some(hint) = hint(sync) {
+        info!("Hint: {hint}");
+    }
     (!missing.is_empty()).then(|| missing.join("; "))
 }
 

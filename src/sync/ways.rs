@@ -3,6 +3,7 @@
 
 use tracing::debug;
 
+use crate::sampling::keep;
 use crate::sentry::endpoint::Class;
 use crate::sentry::request::Request;
 use crate::singer::progress::Part;
@@ -23,6 +24,9 @@ pub async fn decide(sync: &Sync, work: &mut [Work<'_>], knows_windows: bool) {
     if loads.iter().filter_map(saved).sum::<u64>() >= WORTH_A_QUESTION {
         learn_the_bucket(sync, work).await;
     }
+    if let Some(output) = sync.output.stream("events") {
+        output.expect(work.iter().map(|work| expected(sync, work.issues.iter())).sum());
+    }
     let prices = prices(sync, knows_windows);
     debug!("events are planned with {prices:?}");
     for ((work, load), way) in work.iter_mut().zip(&loads).zip(choose(&loads, &prices)) {
@@ -34,6 +38,16 @@ pub async fn decide(sync: &Sync, work: &mut [Work<'_>], knows_windows: bool) {
             work.part = Part { way: Some(way.name().to_owned()), ..Part::default() };
         }
     }
+}
+
+/// Records that will be made of these issues' events, as far as the server counts them.
+pub fn expected<'a>(sync: &Sync, issues: impl Iterator<Item = &'a &'a ChangedIssue>) -> u64 {
+    let sampling = &sync.config.sampling;
+    let fraction = sampling.fraction.filter(|fraction| *fraction < 1.0);
+    let kept =
+        |n: u64| fraction.map_or(n, |fraction| keep(n, fraction, sampling.min_per_issue, sampling.max_per_issue, 0));
+    let records = issues.map(|issue| kept(issue.events.unwrap_or(1))).sum();
+    sampling.max_per_project.map_or(records, |most| most.min(records))
 }
 
 /// What each way costs for these issues of a project; a way that was begun is the only one.
