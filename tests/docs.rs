@@ -100,3 +100,61 @@ fn the_readme_describes_the_options_as_the_tap_does() {
         assert!(plain(cells[4]).starts_with(&plain(option.description)), "{row}\n{}", option.description);
     }
 }
+
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_dir(root.join("docs")).expect("docs").map(|entry| entry.expect("an entry").path());
+    let names = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root.join(name));
+    docs.chain(names).map(|path| (path.clone(), std::fs::read_to_string(path).expect("a text"))).collect()
+}
+
+/// The name that a heading has in addresses.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for (path, text) in documents() {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.with_file_name(file) };
+            let there = std::fs::read_to_string(&target).unwrap_or_else(|_| panic!("{}: {link}", path.display()));
+            let found = there.lines().any(|line| line.starts_with('#') && anchor(line) == fragment);
+            assert!(fragment.is_empty() || found, "{}: {link}", path.display());
+        }
+    }
+}
+
+/// Messages change; the guide must name those that there are.
+#[test]
+fn troubleshooting_quotes_the_program() {
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut program = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                program += &std::fs::read_to_string(path).expect("a text").replace("\\\"", "\"");
+            }
+        }
+    }
+    let joined: String = program.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = file("docs/troubleshooting.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let mut count = 0;
+    for message in rows {
+        count += 1;
+        for part in message.split(" ... ").map(|part| part.trim_start_matches("Hint: ")) {
+            let part = part.trim_start_matches("answered 401").trim_start_matches("answered 403").trim();
+            assert!(joined.contains(part), "{part:?} is said nowhere");
+        }
+    }
+    assert!(count > 10, "{count} messages");
+}

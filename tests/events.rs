@@ -87,3 +87,17 @@ fn servers_that_ignore_windows_are_noticed_and_filtered() {
     let new = truth.events.values().flatten().filter(|event| event.timestamp >= bookmark).map(|event| event.id.clone());
     assert_eq!(run.keys("events", "eventID"), new.collect());
 }
+
+/// The bucket's numbers may be asked for when it is empty: the refusal tells them too, and waiting would help nobody.
+#[test]
+fn an_empty_bucket_holds_nothing_up() {
+    let shape = Shape { projects: 2, issues_per_project: 30, events_per_issue: 5, ..Shape::default() };
+    let mut settings = Settings::saas();
+    settings.budgets.set(Class::ProjectEvents, Budget { limit: 1, seconds: 60, concurrent: 1 });
+    let simulator = Simulator::start(Organization::generate(&shape), settings);
+    Tap::new(&simulator).arg("--test").run(); // takes what there is
+    let run = Tap::new(&simulator).only(&["issues", "events"]).set("rate_limit", 40.into()).sync();
+    assert_issues_and_events(&run, &simulator.truth());
+    assert!(run.stderr.contains("1 rate limited"), "{}", run.stderr);
+    assert!(!run.stderr.contains("of waiting to try again"), "{}", run.stderr);
+}

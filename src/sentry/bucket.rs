@@ -57,6 +57,17 @@ pub struct Room {
     pub seen: bool,
 }
 
+/// A request's place in its bucket.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ticket {
+    /// Requests sent up to this one.
+    number: u64,
+    /// Server time at which it was sent.
+    sent: f64,
+    /// The end of its window, as it was known then.
+    window_end: f64,
+}
+
 impl Bucket {
     /// The numbers known for sentry.io, until its headers correct them.
     pub fn known(class: Class) -> Self {
@@ -89,18 +100,19 @@ impl Bucket {
         (self.left == 0).then_some(self.window_end)
     }
 
-    /// Takes one request out of the current window and gives it a number, or says at which server time to ask again.
-    pub fn take(&mut self, server: f64) -> Result<u64, f64> {
+    /// Takes one request out of the current window, or says at which server time to ask again.
+    pub fn take(&mut self, server: f64) -> Result<Ticket, f64> {
         if let Some(at) = self.full_until(server) {
             return Err(at);
         }
         self.left = self.left.saturating_sub(1);
         self.sent += 1;
-        Ok(self.sent)
+        Ok(Ticket { number: self.sent, sent: server, window_end: self.window_end })
     }
 
-    /// Learns from the headers of the answer to the request of this number.
-    pub fn learn(&mut self, headers: LimitHeaders, number: u64, server: f64) {
+    /// Learns from the headers of the answer to a request. `server` is the server's time now; without knowing that when
+    /// the request was sent (`by_clock`), nothing is concluded from its times.
+    pub fn learn(&mut self, headers: LimitHeaders, ticket: Ticket, by_clock: bool, server: f64) {
         if let Some(concurrent) = headers.concurrent {
             self.concurrency = concurrent.max(1);
         }
@@ -112,17 +124,17 @@ impl Bucket {
         #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
         let reset = reset as f64;
         // The server counted when the request came in: what was sent after it is not counted yet.
-        let later = u32::try_from(self.sent.saturating_sub(number)).unwrap_or(u32::MAX);
+        let later = u32::try_from(self.sent.saturating_sub(ticket.number)).unwrap_or(u32::MAX);
         let remaining = remaining.saturating_sub(later);
         if reset > self.window_end + 0.5 || self.window_end > server + self.window + 1.0 {
             self.window_end = reset;
             self.left = remaining;
             self.window = self.window.max((reset - server).ceil());
-        } else if reset < self.window_end - 0.5 && reset > server {
-            // Shorter windows than we knew.
+        } else if by_clock && reset < ticket.window_end - 0.5 && reset > ticket.sent - 1.0 {
+            // Shorter windows than we knew, even if this one is over by the time that its answer is here.
             self.window_end = reset;
             self.left = remaining;
-            self.window = (reset - server).ceil().max(1.0);
+            self.window = (reset - ticket.sent).ceil().max(1.0);
         } else if (reset - self.window_end).abs() < 0.5 {
             self.left = self.left.min(remaining);
         }
@@ -163,19 +175,19 @@ mod tests {
             assert!(bucket.take(119.0).is_ok());
         }
         assert_eq!(bucket.take(119.5), Err(120.0));
-        assert_eq!(bucket.take(120.0), Ok(61));
+        assert_eq!(bucket.take(120.0).map(|ticket| ticket.number), Ok(61));
     }
 
     #[test]
     fn headers_correct_the_known_numbers() {
         let mut bucket = Bucket::known(Class::Default);
-        assert_eq!(bucket.take(100.2), Ok(1));
-        bucket.learn(headers(3, 2, 101), 1, 100.3);
+        let ticket = bucket.take(100.2).expect("room");
+        bucket.learn(headers(3, 2, 101), ticket, true, 100.3);
         assert_eq!((bucket.limit, bucket.left), (Some(3), 2));
         // Somebody else uses the same token.
-        bucket.learn(headers(3, 0, 101), 1, 100.4);
+        bucket.learn(headers(3, 0, 101), ticket, true, 100.4);
         assert_eq!(bucket.take(100.5), Err(101.0));
-        assert_eq!(bucket.take(101.0), Ok(2));
+        assert_eq!(bucket.take(101.0).map(|ticket| ticket.number), Ok(2));
         assert_eq!(bucket.left, 2);
     }
 
@@ -183,8 +195,8 @@ mod tests {
     fn a_window_reckoned_by_a_wrong_clock_is_forgotten() {
         let mut bucket = Bucket::known(Class::ProjectEvents);
         let local = 1_800_000.0; // three weeks ahead of the server, which has not answered yet
-        assert_eq!(bucket.take(local), Ok(1));
-        bucket.learn(headers(60, 59, 60), 1, 10.0);
+        let ticket = bucket.take(local).expect("room");
+        bucket.learn(headers(60, 59, 60), ticket, false, 10.0);
         for _ in 0..59 {
             assert!(bucket.take(10.0).is_ok());
         }
@@ -194,8 +206,8 @@ mod tests {
     #[test]
     fn a_window_that_is_shorter_than_was_known_is_learned() {
         let mut bucket = Bucket::known(Class::ProjectEvents);
-        assert_eq!(bucket.take(1000.2), Ok(1));
-        bucket.learn(headers(40, 39, 1001), 1, 1000.4);
+        let ticket = bucket.take(1000.2).expect("room");
+        bucket.learn(headers(40, 39, 1001), ticket, true, 1000.4);
         assert_eq!((bucket.limit, bucket.left, bucket.window), (Some(40), 39, 1.0));
         for _ in 0..39 {
             assert!(bucket.take(1000.5).is_ok());
@@ -205,13 +217,28 @@ mod tests {
     }
 
     #[test]
+    fn a_short_window_is_learned_from_an_answer_that_comes_after_it() {
+        let mut bucket = Bucket::known(Class::ProjectEvents);
+        let ticket = bucket.take(1000.9).expect("room");
+        bucket.learn(headers(40, 39, 1001), ticket, true, 1001.1);
+        assert_eq!(bucket.window, 1.0);
+    }
+
+    #[test]
+    fn an_answer_that_comes_after_its_window_says_nothing_of_the_next_one() {
+        let mut bucket = Bucket::known(Class::ProjectEvents);
+        let ticket = bucket.take(1019.9).expect("room");
+        assert!(bucket.take(1020.1).is_ok());
+        bucket.learn(headers(60, 3, 1020), ticket, true, 1020.2);
+        assert_eq!((bucket.window, bucket.left, bucket.window_end), (60.0, 59, 1080.0));
+    }
+
+    #[test]
     fn what_the_server_has_counted_already_is_not_counted_again() {
         let mut bucket = Bucket::known(Class::Default);
-        for _ in 0..10 {
-            assert!(bucket.take(100.1).is_ok());
-        }
+        let tickets: Vec<Ticket> = (0..10).map(|_| bucket.take(100.1).expect("room")).collect();
         // The answer to the third: seven were sent after it.
-        bucket.learn(headers(40, 37, 101), 3, 100.3);
+        bucket.learn(headers(40, 37, 101), tickets[2], true, 100.3);
         assert_eq!(bucket.left, 30);
     }
 }

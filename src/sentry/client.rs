@@ -206,6 +206,10 @@ impl Client {
                 return attempt;
             };
             let (tries, most) = match verdict {
+                Verdict::RateLimited if request.takes_no => {
+                    self.costs.count(request.endpoint, |cost| cost.limited += 1);
+                    return Attempt::Fail(error);
+                }
                 Verdict::RateLimited => (&mut limited, retry::MAX_LIMITED),
                 // A request may ask for less patience with answers, but a broken connection is no answer.
                 _ if error.status.is_none() => (&mut failures, self.max_retries),

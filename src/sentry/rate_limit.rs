@@ -14,7 +14,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tracing::debug;
 
-use crate::sentry::bucket::{Bucket, LimitHeaders, Room};
+use crate::sentry::bucket::{Bucket, LimitHeaders, Room, Ticket};
 use crate::sentry::endpoint::Class;
 use crate::sentry::waits::{Cause, Waits};
 
@@ -51,8 +51,10 @@ struct State {
 pub struct Permit<'a> {
     limits: &'a RateLimits,
     class: Class,
-    /// Of this request in its bucket.
-    number: u64,
+    /// Its place in the bucket; none while it waits for one.
+    ticket: Option<Ticket>,
+    /// Whether the server's clock was known when it was sent.
+    by_clock: bool,
 }
 
 impl Drop for Permit<'_> {
@@ -112,8 +114,11 @@ impl RateLimits {
             }
             self.pace().await;
             let now = self.server_seconds();
-            if let Ok(number) = self.lock().bucket(class).take(now) {
-                permit.number = number;
+            let mut state = self.lock();
+            if let Ok(ticket) = state.bucket(class).take(now) {
+                permit.by_clock = state.offset.is_some();
+                permit.ticket = Some(ticket);
+                drop(state);
                 return permit;
             }
         }
@@ -133,7 +138,7 @@ impl RateLimits {
             tokio::pin!(freed);
             freed.as_mut().enable(); // before looking, so that no release in between is missed
             if self.lock_enter(class) {
-                return Permit { limits: self, class, number: 0 };
+                return Permit { limits: self, class, ticket: None, by_clock: false };
             }
             let since = Instant::now();
             freed.await;
@@ -178,7 +183,7 @@ impl RateLimits {
         served_at: Option<DateTime<Utc>>,
         accepted: bool,
     ) {
-        let (class, number) = (permit.class, permit.number);
+        let class = permit.class;
         let local = Self::local_seconds();
         let mut state = self.lock();
         if let Some(date) = served_at {
@@ -191,7 +196,9 @@ impl RateLimits {
         let server = local + state.offset.unwrap_or(0.0);
         if headers.limit.is_some() {
             state.limited = Some(true);
-            state.bucket(class).learn(headers, number, server);
+            if let Some(ticket) = permit.ticket {
+                state.bucket(class).learn(headers, ticket, permit.by_clock, server);
+            }
         } else if accepted {
             state.limited.get_or_insert(false);
             state.bucket(class).forget_limit();

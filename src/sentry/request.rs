@@ -21,6 +21,8 @@ pub struct Request {
     pub query: Vec<(Cow<'static, str>, String)>,
     /// Where to go on.
     pub cursor: Option<String>,
+    /// Whether a refusal by a limit is an answer too, and not waited out.
+    pub takes_no: bool,
     /// Retries of server errors; lowered for questions that a server may well answer with an error.
     pub max_retries: Option<u32>,
 }
@@ -28,7 +30,7 @@ pub struct Request {
 impl Request {
     /// A request for the first page.
     pub fn new(endpoint: &'static Endpoint, values: PathValues) -> Self {
-        Self { endpoint, values, query: Vec::new(), cursor: None, max_retries: None }
+        Self { endpoint, values, query: Vec::new(), cursor: None, takes_no: false, max_retries: None }
     }
 
     /// Adds a query parameter.

@@ -96,7 +96,7 @@ async fn learn_the_bucket(sync: &Sync, work: &[Work<'_>]) {
     let Some(work) = work.first().filter(|_| unknown) else { return };
     let mut values = sync.values();
     values.push(("project", work.project.slug.clone()));
-    let mut request = Request::new(&PROJECT_EVENTS, values);
+    let mut request = Request { takes_no: true, ..Request::new(&PROJECT_EVENTS, values) };
     for (name, value) in (Window { start: work.end - chrono::TimeDelta::seconds(1), end: work.end }).query() {
         request = request.with(name, value);
     }
