@@ -1,5 +1,6 @@
 //! The documents agree with the program.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -47,7 +48,7 @@ fn the_example_config_loads() {
 fn meltano_settings() -> String {
     let mut block = String::from("    settings:\n");
     for option in OPTIONS {
-        block += &format!("    - name: {}\n", option.name);
+        let _ = writeln!(block, "    - name: {}", option.name);
         // No kind for numbers with fractions: Meltano does not know float, and cannot pass on a decimal that comes from
         // the environment. The tap reads numbers that are written as strings.
         block += match option.kind {
@@ -58,11 +59,11 @@ fn meltano_settings() -> String {
             Kind::Boolean => "      kind: boolean\n",
             Kind::Number | Kind::NumberOrWord => "",
         };
-        block += &format!("      label: {}\n", option.title());
-        block += &format!("      description: '{}'\n", option.description.replace('\'', "''"));
+        let _ = writeln!(block, "      label: {}", option.title());
+        let _ = writeln!(block, "      description: '{}'", option.description.replace('\'', "''"));
         if let Some(default) = option.default_value() {
             let quoted = default.as_str().map(|text| format!("'{text}'"));
-            block += &format!("      value: {}\n", quoted.unwrap_or_else(|| default.to_string()));
+            let _ = writeln!(block, "      value: {}", quoted.unwrap_or_else(|| default.to_string()));
         }
     }
     block

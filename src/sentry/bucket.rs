@@ -221,7 +221,7 @@ mod tests {
         let mut bucket = Bucket::known(Class::ProjectEvents);
         let ticket = bucket.take(1000.9).expect("room");
         bucket.learn(headers(40, 39, 1001), ticket, true, 1001.1);
-        assert_eq!(bucket.window, 1.0);
+        assert_eq!((bucket.limit, bucket.window), (Some(40), 1.0));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Knows the form of messages only; who writes them, and when, is decided elsewhere.
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::json::text;
@@ -19,8 +20,12 @@ pub fn schema_line(stream: &str, schema: &Value, key_properties: &[&str], replic
 }
 
 /// A STATE line, newline included.
-pub fn state_line(state: &Value) -> Vec<u8> {
-    line(&json!({"type": "STATE", "value": state}))
+pub fn state_line(state: &impl Serialize) -> Vec<u8> {
+    let mut out = b"{\"type\":\"STATE\",\"value\":".to_vec();
+    // Writing to memory cannot fail, and a state has text keys only.
+    let _ = serde_json::to_writer(&mut out, state);
+    out.extend_from_slice(b"}\n");
+    out
 }
 
 /// An `ACTIVATE_VERSION` line, newline included: rows of other versions are gone.

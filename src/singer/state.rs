@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
 
 use crate::singer::progress::{Progress, Unfinished};
 use crate::time::{Time, format_time, parse_time_or_date};
@@ -66,20 +67,6 @@ impl State {
         state
     }
 
-    /// The one shape that is written.
-    pub fn to_value(&self) -> Value {
-        let bookmarks: Map<String, Value> =
-            self.bookmarks.iter().map(|(name, bookmark)| (name.clone(), bookmark.to_value())).collect();
-        let mut value = json!({"bookmarks": bookmarks});
-        if let Some(stream) = &self.currently_syncing {
-            value["currently_syncing"] = json!(stream);
-        }
-        if let Some(run) = &self.run {
-            value["progress_markers"] = json!(run);
-        }
-        value
-    }
-
     /// The bookmark of a stream, made empty when there is none.
     pub fn bookmark_mut(&mut self, stream: &str) -> &mut Bookmark {
         self.bookmarks.entry(stream.to_owned()).or_default()
@@ -115,27 +102,48 @@ impl Bookmark {
         };
         (bookmark != Self::default()).then_some(bookmark)
     }
+}
 
-    fn to_value(&self) -> Value {
-        let mut value = Map::new();
-        let mut put = |name: &str, time: Option<Time>| {
+/// The one shape that is written; a STATE line follows every page, so no tree is built for it.
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("bookmarks", &self.bookmarks)?;
+        if let Some(stream) = &self.currently_syncing {
+            map.serialize_entry("currently_syncing", stream)?;
+        }
+        if let Some(run) = &self.run {
+            map.serialize_entry("progress_markers", run)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Bookmark {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, time) in [("start", self.start), ("refreshed", self.refreshed)] {
             if let Some(time) = time {
-                value.insert(name.to_owned(), json!(format_time(time)));
+                map.serialize_entry(name, &format_time(time))?;
             }
-        };
-        put("start", self.start);
-        put("refreshed", self.refreshed);
+        }
         if let Some(projects) = &self.projects {
-            let projects: Map<String, Value> = projects
-                .iter()
-                .map(|(id, start)| (id.clone(), start.map_or(json!({}), |start| json!({"start": format_time(start)}))))
-                .collect();
-            value.insert("projects".to_owned(), Value::Object(projects));
+            map.serialize_entry("projects", &Projects(projects))?;
         }
         if let Some(progress) = &self.progress {
-            value.insert("progress_markers".to_owned(), json!(progress));
+            map.serialize_entry("progress_markers", progress)?;
         }
-        Value::Object(value)
+        map.end()
+    }
+}
+
+/// Projects with a start of their own, or the stream's.
+struct Projects<'a>(&'a BTreeMap<String, Option<Time>>);
+
+impl Serialize for Projects<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let start = |start: &Option<Time>| start.map(|start| ("start", format_time(start)));
+        serializer.collect_map(self.0.iter().map(|(id, own)| (id, BTreeMap::from_iter(start(own)))))
     }
 }
 
@@ -149,6 +157,8 @@ fn read_time(value: Option<&Value>) -> Option<Time> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -157,7 +167,7 @@ mod tests {
             "events": {"start": "2023-01-02T00:00:00"}, "9f1c": {"some": "junk"}, "x": null, "teams": "2023-01-03"}}"#;
         let state = State::parse(text).expect("a state");
         assert_eq!(
-            state.to_value(),
+            json!(state),
             json!({"bookmarks": {
                 "events": {"start": "2023-01-02T00:00:00Z"},
                 "issues": {"start": "2023-01-01T00:00:00Z"},
@@ -181,7 +191,7 @@ mod tests {
                 },
             }}, "currently_syncing": "events", "progress_markers": {"began": "2026-11-23T00:00:00Z", "done": ["teams"]}});
         let state = State::parse(&value.to_string()).expect("a state");
-        assert_eq!(state.to_value(), value);
+        assert_eq!(json!(state), value);
         let wrapped = json!({"singer_state": value});
         assert_eq!(State::parse(&wrapped.to_string()).expect("a state"), state);
         let message = json!({"type": "STATE", "value": value});

@@ -193,7 +193,7 @@ impl Output {
     }
 
     async fn write_state(&self, keeper: &mut StateKeeper) -> Result<(), OutputClosed> {
-        let line = message::state_line(&keeper.state.to_value());
+        let line = message::state_line(&keeper.state);
         keeper.written = Some(Instant::now());
         keeper.last_size = line.len() as u64;
         self.unvouched.store(0, Ordering::Relaxed);
