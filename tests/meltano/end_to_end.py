@@ -384,19 +384,20 @@ def real(steps, work, project, database):
 # ---- the whole -------------------------------------------------------------------------------------------------------
 
 
-def prepare(steps, work, cleanup):
-    """What all steps need: Meltano, a database, and the project with its plugins."""
+def prepare(steps, work, again, cleanup):
+    """What all steps need: Meltano, a database, and the project with its plugins, `again` as the last run left it."""
     with steps.step("Meltano is installed") as notes:
         packages = Packages(work)
         programs = packages.install("meltano", "meltano>=4.4,<4.5")
         notes.append(run([programs / "meltano", "--version"]).out.strip())
     with steps.step("PostgreSQL starts") as notes:
-        database = cleanup.enter_context(contextlib.closing(Postgres(work / "postgres")))
+        database = cleanup.enter_context(contextlib.closing(Postgres()))
         notes.append(database.query("show server_version")[0])
     project = Project(work / "project", programs, database)
     with steps.step("meltano install, with pip_url: .") as notes:
-        project.checkout()
-        project("install")
+        if not (again and project.tap.exists()):
+            project.checkout()
+            project("install")
         notes.append(run([project.tap, "--version"]).out.strip())
     return packages, project, database
 
@@ -404,7 +405,7 @@ def prepare(steps, work, cleanup):
 def steps_in(work, only_real, cleanup):
     steps = Steps()
     try:
-        packages, project, database = prepare(steps, work, cleanup)
+        packages, project, database = prepare(steps, work, only_real, cleanup)
         if not only_real:
             everything = EndToEnd(steps, work, packages, project, database)
             cleanup.enter_context(contextlib.closing(everything))
@@ -433,9 +434,7 @@ def main():
         if work is None:
             work = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="tap-sentry-meltano-")))
         work.mkdir(parents=True, exist_ok=True)
-        work = work.resolve()
-        work.chmod(0o755)  # the user that PostgreSQL runs as has to get in
-        return steps_in(work, arguments.real, cleanup)
+        return steps_in(work.resolve(), arguments.real, cleanup)
 
 
 if __name__ == "__main__":

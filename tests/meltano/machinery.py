@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,15 +176,16 @@ class Packages:
 class Postgres:
     """A cluster of its own, that ends with this script."""
 
-    def __init__(self, folder):
+    def __init__(self):
         versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         if not versions:
             raise Skipped("no PostgreSQL")
         self.programs, self.port = versions[-1], free_port()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(mode=0o700)
+        # Not below the folder of the other things: whom PostgreSQL runs as may not get in there.
+        self.folder = Path(tempfile.mkdtemp(prefix="tap-sentry-postgres-"))
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-            shutil.chown(folder, "postgres", "postgres")
+            shutil.chown(self.folder, "postgres", "postgres")
+        folder = self.folder / "data"
         self.run_own([self.programs / "initdb", "-D", folder, "-A", "trust", "-U", "postgres", "-E", "UTF8",
                       "--locale=C.UTF-8", "--no-sync"])
         # Nothing here has to outlive a power cut, and no socket: other clusters have theirs in the usual place.
@@ -192,10 +194,14 @@ class Postgres:
         command = [self.programs / "postgres", "-D", folder, "-p", str(self.port)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
-        self.log = open(folder.with_suffix(".log"), "w")
+        self.log = open(self.folder / "postgres.log", "w")
         self.process = subprocess.Popen(self.own(command), stdout=self.log, stderr=self.log, env=self.environment(),
                                         cwd="/")
-        self.wait()
+        try:
+            self.wait()
+        except BaseException:
+            self.close()
+            raise
 
     @staticmethod
     def environment():
@@ -212,7 +218,7 @@ class Postgres:
 
     def wait(self):
         for _ in range(200):
-            expect(self.process.poll() is None, f"PostgreSQL does not start, see {self.log.name}")
+            expect(self.process.poll() is None, f"PostgreSQL does not start:\n{Path(self.log.name).read_text()}")
             if self.psql("select 1", code=None).code == 0:
                 return
             time.sleep(0.1)
@@ -237,6 +243,7 @@ class Postgres:
     def close(self):
         stop(self.process, signal.SIGINT)  # "fast": does not wait for clients
         self.log.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 # ---- the simulated Sentry --------------------------------------------------------------------------------------------
