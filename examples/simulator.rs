@@ -1,13 +1,16 @@
 //! A local Sentry as a program, for trying the tap by hand: prints a configuration for it and serves until its input
-//! ends (Ctrl-D).
+//! ends (Ctrl-D). Each line of input lets fifteen minutes pass, in which an issue of each project has new events.
 //!
 //! `cargo run --example simulator -- [saas|self-hosted|sentry9] [projects] [issues per project] [events per issue]`
 
 #![expect(clippy::print_stdout, reason = "its output is the configuration")]
 
-use std::io::Read;
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use chrono::TimeDelta;
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
@@ -35,6 +38,25 @@ fn main() -> Result<()> {
         "start_date": "2020-01-01", "rate_limit": 40, "lookback_window": 0,
     });
     println!("{config:#}\n");
-    std::io::stdin().read_to_end(&mut Vec::new())?;
+    for line in std::io::stdin().lock().lines() {
+        line?;
+        println!("{}", later(&simulator));
+    }
     Ok(())
+}
+
+/// Fifteen minutes pass; answers what happened in them.
+fn later(simulator: &Simulator) -> String {
+    simulator.advance(Duration::from_mins(15));
+    let at = simulator.now() - TimeDelta::minutes(1);
+    simulator.edit(|organization| {
+        let mut first: BTreeMap<u64, u64> = BTreeMap::new();
+        for issue in &organization.issues {
+            first.entry(issue.project).or_insert(issue.id);
+        }
+        for issue in first.values() {
+            organization.add_events(*issue, 5, at);
+        }
+        format!("Fifteen minutes later an issue of each of {} projects has five new events.", first.len())
+    })
 }
