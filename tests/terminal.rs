@@ -1,5 +1,7 @@
 //! What the tap says of itself, and how it logs.
 
+use std::io::Write;
+
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
 use tap_sentry::config::options::OPTIONS;
@@ -98,4 +100,34 @@ fn logs_stay_text_where_nobody_asks() {
     let run = logged(&config, &[]);
     assert!(run.stderr.lines().any(|line| line.starts_with("INFO METRIC: {\"type\":\"counter\"")), "{}", run.stderr);
     assert!(!run.stderr.contains('\u{1b}'), "no colours without a terminal");
+}
+
+/// What a run in a terminal shows there; `None` where there is no `script` to make a terminal.
+fn on_a_terminal(variables: &[(&str, &str)]) -> Option<String> {
+    let simulator = Simulator::start(Organization::generate(&Shape::default()), Settings::self_hosted());
+    let tap = Tap::new(&simulator).set("rate_limit", json!(20));
+    let command = tap.command();
+    let words: Vec<_> = std::iter::once(command.get_program()).chain(command.get_args()).collect();
+    let line = words.iter().map(|word| format!("'{}'", word.to_string_lossy())).collect::<Vec<_>>().join(" ");
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &format!("{line} >/dev/null"), "/dev/null"]).stdin(std::process::Stdio::null());
+    script.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
+    let output = script.output().ok()?;
+    assert!(output.status.success());
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_terminal_shows_what_is_going_on() {
+    let Some(shown) = on_a_terminal(&[]) else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: there is no program called script");
+        return;
+    };
+    for part in ["\u{1b}[32mINFO", "waiting for rate_limit", "requests,", "a second", "of about"] {
+        assert!(shown.contains(part), "{part:?} is not in {shown}");
+    }
+    let plain = on_a_terminal(&[("NO_COLOR", "1")]).unwrap_or_default();
+    assert!(plain.contains("INFO Reading") && !plain.contains("\u{1b}[32m"), "{plain}");
+    let dumb = on_a_terminal(&[("TERM", "dumb")]).unwrap_or_default();
+    assert!(dumb.contains("INFO Reading") && !dumb.contains('\u{1b}'), "{dumb}");
 }
