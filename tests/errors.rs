@@ -96,11 +96,13 @@ fn passing_failures_lose_nothing() {
         FaultKind::CutBody(100),
         FaultKind::TruncatedGzip,
         FaultKind::Body { content_type: "application/json".into(), bytes: b"[{\"id\":".to_vec() },
-        FaultKind::EmptyPage,
     ];
     for (nth, kind) in faults.into_iter().enumerate() {
         simulator.add_fault(Fault { path_contains: String::new(), nth: NthHit::only(nth as u64 * 3 + 2), kind });
     }
+    // Only lists have pages.
+    let teams = "/acme/teams/".to_owned();
+    simulator.add_fault(Fault { path_contains: teams, nth: NthHit::only(1), kind: FaultKind::EmptyPage });
     let run = Tap::new(&simulator).sync();
     assert_complete(&run, &simulator.truth());
 }

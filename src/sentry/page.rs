@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::json::index::{Index, Malformed};
 use crate::json::row::Row;
 use crate::sentry::endpoint::Rows;
+use crate::sentry::request::PAGE_ROWS;
 
 /// A page of rows, or one object as the only row.
 #[derive(Debug)]
@@ -35,6 +36,11 @@ impl Page {
     /// The rows; `None` for one that is no object.
     pub fn rows(&self) -> impl ExactSizeIterator<Item = Option<Row<'_>>> {
         (0..self.len()).map(|nth| Row::of(&self.body, &self.index, nth))
+    }
+
+    /// Whether the list may go on although nothing says where: a full page without a `Link` header.
+    pub fn is_cut(&self) -> bool {
+        self.len() == PAGE_ROWS && !self.has_link
     }
 
     /// Number of rows.

@@ -5,7 +5,7 @@ use tracing::warn;
 use crate::sentry::client::Client;
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::page::Page;
-use crate::sentry::request::{PAGE_ROWS, Request};
+use crate::sentry::request::Request;
 
 /// The pages of one list, one after the other.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl<'a> Pages<'a> {
             return Ok(None);
         }
         let page = self.client.get(&self.request).await?;
-        if page.len() == PAGE_ROWS && !page.has_link {
+        if page.is_cut() {
             let path = self.request.path(0, true);
             warn!("GET {path}: a full page without a Link header: the list may go on, and cannot be followed");
         }

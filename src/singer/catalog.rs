@@ -85,4 +85,28 @@ impl CatalogEntry {
             .and_then(Value::as_str)
             .or(self.replication_method.as_deref())
     }
+
+    /// This entry with what a stale catalog lacks: properties and metadata that were added since.
+    #[must_use]
+    pub fn completed_by(mut self, ours: &Self) -> Self {
+        if !self.schema.get("properties").is_some_and(Value::is_object) {
+            self.schema = ours.schema.clone();
+        }
+        for (name, node) in ours.properties() {
+            if self.schema["properties"].get(name).is_some() {
+                continue;
+            }
+            self.schema["properties"][name] = node.clone();
+            let below = |item: &&MetadataItem| item.breadcrumb.get(1) == Some(name);
+            let new: Vec<_> = ours.metadata.iter().filter(below).cloned().collect();
+            self.metadata.retain(|item| item.breadcrumb.get(1) != Some(name));
+            self.metadata.extend(new);
+        }
+        self
+    }
+
+    /// The schema's properties.
+    pub fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.schema.get("properties").and_then(Value::as_object).into_iter().flatten()
+    }
 }

@@ -97,6 +97,9 @@ async fn of_parent(
 ) -> Result<(), WalkError> {
     let mut pages = Pages::new(&sync.client, Request::new(endpoint, values));
     while let Some(page) = pages.next().await? {
+        if page.is_cut() {
+            child.doubt();
+        }
         let mut batch = child.batch(page.size());
         for row in page.rows() {
             match row {

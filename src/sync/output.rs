@@ -4,7 +4,7 @@
 //! follow a newer one. Knows streams and messages, not Sentry.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,8 @@ pub struct StreamOutput {
     pub full_table: bool,
     /// Of the rows of a full table, where targets shall be told which are gone.
     version: OnceLock<i64>,
+    /// Whether rows may be missing without a gap being known.
+    doubtful: AtomicBool,
     projection: Projection,
     schema: Mutex<Option<Vec<u8>>>,
     tally: Mutex<Tally>,
@@ -169,7 +171,7 @@ impl Output {
             self.change(forget).await;
             return Ok(());
         }
-        if let Some(version) = output.version.get() {
+        if let Some(version) = output.version.get().filter(|_| !output.doubtful.load(Ordering::Relaxed)) {
             self.writer.write(message::activate_version_line(name, *version)).await?;
         }
         self.advance(|state| {
@@ -216,13 +218,14 @@ impl StreamOutput {
             return Ok(None);
         }
         let full_table = stream.replication_key().is_some() && entry.replication_method() == Some("FULL_TABLE");
-        let entry = completed(entry, &ours);
-        let declared: Vec<String> = properties(&entry.schema).map(|(name, _)| name.clone()).collect();
+        let entry = entry.completed_by(&ours);
+        let declared: Vec<String> = entry.properties().map(|(name, _)| name.clone()).collect();
         let (schema, kept) = select_properties(&entry.schema, &entry, &stream.automatic());
         let projection = Projection::new(&schema, declared, kept, stream.key_properties, keep_unknown);
         let line = message::schema_line(stream.tap_stream_id, &schema, stream.key_properties, stream.replication_key());
         let (schema, tally, version) = (Mutex::new(Some(line)), Mutex::default(), OnceLock::new());
-        Ok(Some(Self { stream, full_table, version, projection, schema, tally }))
+        let doubtful = AtomicBool::new(false);
+        Ok(Some(Self { stream, full_table, version, doubtful, projection, schema, tally }))
     }
 
     /// Whether records carry this field.
@@ -245,6 +248,11 @@ impl StreamOutput {
     /// Says that so many records more are to be expected.
     pub fn expect(&self, records: u64) {
         *lock(&self.tally).expected.get_or_insert_default() += records;
+    }
+
+    /// Notes that rows may be missing: then nothing is said of rows that are gone.
+    pub fn doubt(&self) {
+        self.doubtful.store(true, Ordering::Relaxed);
     }
 
     /// Counts something that was passed over.
@@ -313,32 +321,6 @@ impl Batch<'_> {
         tally.notes.add(notes);
         Ok(())
     }
-}
-
-/// The catalog's entry with what a stale catalog lacks: properties and metadata that were added since.
-fn completed(
-    mut entry: crate::singer::catalog::CatalogEntry,
-    ours: &crate::singer::catalog::CatalogEntry,
-) -> crate::singer::catalog::CatalogEntry {
-    if !entry.schema.get("properties").is_some_and(serde_json::Value::is_object) {
-        entry.schema = ours.schema.clone();
-    }
-    for (name, node) in properties(&ours.schema) {
-        let known = entry.schema["properties"].get(name).is_some();
-        if known {
-            continue;
-        }
-        entry.schema["properties"][name] = node.clone();
-        let below = |item: &&crate::singer::catalog::MetadataItem| item.breadcrumb.get(1) == Some(name);
-        let new: Vec<_> = ours.metadata.iter().filter(below).cloned().collect();
-        entry.metadata.retain(|item| item.breadcrumb.get(1) != Some(name));
-        entry.metadata.extend(new);
-    }
-    entry
-}
-
-fn properties(schema: &serde_json::Value) -> impl Iterator<Item = (&String, &serde_json::Value)> {
-    schema.get("properties").and_then(serde_json::Value::as_object).into_iter().flatten()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

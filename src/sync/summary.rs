@@ -66,7 +66,7 @@ fn endpoints(stream: &'static Stream) -> Vec<&'static Endpoint> {
 
 /// Waits are added up over requests that wait side by side, so they may exceed the run's time.
 fn said(cost: &Cost) -> String {
-    let mut text = format!("{} requests", cost.requests);
+    let mut text = format!("{} request{}", cost.requests, if cost.requests == 1 { "" } else { "s" });
     for (count, what) in [(cost.retries, "repeated after errors"), (cost.limited, "rate limited")] {
         if count > 0 {
             // Writing to a String cannot fail.

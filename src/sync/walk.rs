@@ -209,6 +209,9 @@ impl<'a> Walk<'a> {
         let mut pages = Pages::new(&self.sync.client, request);
         while let Some(page) = pages.next().await? {
             self.page(&page, each).await?;
+            if page.is_cut() {
+                self.outputs().for_each(StreamOutput::doubt);
+            }
             // Some servers ignore the window, and some sort by another time: stop early only where rows come in order.
             if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
                 break;

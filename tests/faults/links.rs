@@ -97,17 +97,24 @@ fn a_full_page_without_a_link_is_a_warning() {
         let said = |line: &&str| line.starts_with("WARNING ") && line.contains("without a Link") && line.contains(path);
         run.stderr.lines().filter(said).count()
     };
-    let whole = Tap::new(&simulator).sync();
+    let activated = |run: &Run, stream: &str| {
+        run.messages.iter().any(|message| message["type"] == "ACTIVATE_VERSION" && message["stream"] == stream)
+    };
+    let run = || Run::of(Tap::new(&simulator).set("activate_version", true.into()).command());
+    let whole = run();
     assert_eq!(warnings(&whole, ""), 0, "{}", whole.stderr);
+    assert!(activated(&whole, "teams") && activated(&whole, "users"));
     let lists = ["/acme/teams/?", "/acme/releases/?", "/acme/issues/?"];
     for path in lists {
         let place = Place { name: "list", path: path.to_owned(), streams: &[], list: true };
         strike(&simulator, &place, NthHit::first(1), &FaultKind::DropLink);
     }
-    let short = Tap::new(&simulator).sync();
+    let short = run();
     for path in lists {
         assert_eq!(warnings(&short, path), 1, "{path}: {}", short.stderr);
     }
+    assert!(!activated(&short, "teams"), "teams that were not listed are not gone");
+    assert!(activated(&short, "users"));
 }
 
 /// A list of events that ends before it should: nothing tells it from the end but the issue's own count.
