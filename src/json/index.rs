@@ -26,6 +26,14 @@ pub struct Field {
     pub(super) unicode: bool,
 }
 
+impl Field {
+    /// The name as it stands in the text. As bytes: names are compared for every row, and whether a slice of text begins
+    /// with a whole character need not be asked again.
+    pub(super) fn raw_name<'a>(&self, text: &'a str) -> &'a [u8] {
+        &text.as_bytes()[self.name.0 as usize..self.name.1 as usize]
+    }
+}
+
 /// Where one row is, and which of the fields are its.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowSpan {
@@ -119,11 +127,11 @@ impl Index {
 
     /// The shape of the row before, if the row whose fields begin at `first` has it too.
     fn shape_before(&self, text: &str, first: usize) -> Option<Shape> {
-        let name = |field: &Field| &text[field.name.0 as usize..field.name.1 as usize];
         let before = self.rows.last()?;
         let fields = &self.fields[before.fields.clone()?];
         let new = &self.fields[first..];
-        let same = fields.len() == new.len() && fields.iter().zip(new).all(|(a, b)| name(a) == name(b));
+        let same =
+            fields.len() == new.len() && fields.iter().zip(new).all(|(a, b)| a.raw_name(text) == b.raw_name(text));
         same.then_some(before.shape)
     }
 

@@ -37,7 +37,7 @@ impl<'a> Field<'a> {
 
     /// Whether this is its name.
     pub fn is_named(&self, name: &str) -> bool {
-        if self.at.escaped_name { self.name() == name } else { self.raw_name() == name }
+        if self.at.escaped_name { self.name() == name } else { self.at.raw_name(self.text) == name.as_bytes() }
     }
 
     /// The raw value.

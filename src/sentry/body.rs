@@ -12,6 +12,9 @@ const LONGEST: usize = 1 << 30;
 /// Most bytes that a `Content-Length` is believed before they have come.
 const BELIEVED: u64 = 1 << 20;
 
+/// Times that rows of JSON are longer than what they are packed into, about.
+const PACKED: u64 = 8;
+
 /// Why there is no whole answer.
 #[derive(Debug)]
 pub enum Broken {
@@ -42,7 +45,8 @@ impl From<reqwest::Error> for Broken {
 /// The whole body, unpacked.
 pub async fn read(mut response: Response) -> Result<Vec<u8>, Broken> {
     let packed = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() == b"gzip");
-    let expected = response.content_length().unwrap_or_default().min(BELIEVED);
+    let length = response.content_length().unwrap_or_default();
+    let expected = length.saturating_mul(if packed { PACKED } else { 1 }).min(BELIEVED);
     let mut body = Limited(Vec::with_capacity(usize::try_from(expected).unwrap_or_default()));
     if !packed {
         while let Some(chunk) = response.chunk().await? {
