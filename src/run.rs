@@ -74,7 +74,7 @@ pub fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Future<Ou
 fn text_without_config(cli: &Cli) -> Option<Result<String>> {
     if cli.discover {
         // Pretty-printed: Meltano cannot read lines of 64 KiB.
-        return Some(discover().and_then(|catalog| Ok(format!("{:#}\n", serde_json::to_value(&catalog)?))));
+        return Some(discover().and_then(|catalog| Ok(serde_json::to_string_pretty(&catalog)? + "\n")));
     }
     if cli.about {
         return Some(Ok(about(cli.format)));

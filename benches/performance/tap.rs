@@ -43,10 +43,11 @@ pub struct Run {
     pub records: BTreeMap<String, usize>,
 }
 
-/// A line of the log that says how many records a stream gave.
+/// A line of the log with a metric.
 #[derive(Deserialize)]
 struct Metric {
-    value: usize,
+    metric: String,
+    value: serde_json::Number,
     tags: BTreeMap<String, String>,
 }
 
@@ -163,12 +164,14 @@ pub fn requests(simulator: &Simulator) -> Vec<Request> {
 
 fn records(log: &Path) -> Result<BTreeMap<String, usize>> {
     let log = std::fs::read_to_string(log)?;
-    let metrics = log.lines().filter_map(|line| line.strip_prefix("INFO METRIC: "));
-    metrics
-        .map(|text| {
-            let metric: Metric = serde_json::from_str(text).context("a METRIC line")?;
+    let mut records = BTreeMap::new();
+    for text in log.lines().filter_map(|line| line.strip_prefix("INFO METRIC: ")) {
+        let metric: Metric = serde_json::from_str(text).context("a METRIC line")?;
+        if metric.metric == "record_count" {
             let stream = metric.tags.get("stream").context("a METRIC line without a stream")?;
-            Ok((stream.clone(), metric.value))
-        })
-        .collect()
+            let count = metric.value.as_u64().context("a METRIC line without a whole number")?;
+            records.insert(stream.clone(), usize::try_from(count)?);
+        }
+    }
+    Ok(records)
 }
