@@ -46,7 +46,8 @@ pub struct Run {
 /// A line of the log with a metric.
 #[derive(Deserialize)]
 struct Metric {
-    metric: String,
+    #[serde(rename = "metric")]
+    name: String,
     value: serde_json::Number,
     tags: BTreeMap<String, String>,
 }
@@ -167,7 +168,7 @@ fn records(log: &Path) -> Result<BTreeMap<String, usize>> {
     let mut records = BTreeMap::new();
     for text in log.lines().filter_map(|line| line.strip_prefix("INFO METRIC: ")) {
         let metric: Metric = serde_json::from_str(text).context("a METRIC line")?;
-        if metric.metric == "record_count" {
+        if metric.name == "record_count" {
             let stream = metric.tags.get("stream").context("a METRIC line without a stream")?;
             let count = metric.value.as_u64().context("a METRIC line without a whole number")?;
             records.insert(stream.clone(), usize::try_from(count)?);
