@@ -72,6 +72,9 @@ pub async fn walk_children(
     let done = parents.iter().position(|parent| Some(&parent.key) == last_done).map_or(0, |at| at + 1);
     let end = crate::time::whole_second(sync.client.server_now());
     child.expect((parents.len() - done) as u64);
+    if done > 0 {
+        child.doubt(); // what an interrupted run wrote may carry another version, or none
+    }
     for parent in &parents[done..] {
         let result = of_parent(sync, child, endpoint, parent.values.clone()).await;
         tolerate(sync, child, result)?;

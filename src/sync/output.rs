@@ -141,7 +141,7 @@ impl Output {
         self.state.lock().await.state.bookmark(tap_stream_id)
     }
 
-    /// Gives the rows of full tables a version: when the run began, so that a run that goes on has the same.
+    /// Gives the rows of full tables a version: when the run began.
     pub async fn set_versions(&self) {
         let Some(began) = self.state.lock().await.state.run.as_ref().map(|run| run.began) else { return };
         for output in self.streams().filter(|output| output.stream.replication_key().is_none()) {
@@ -250,7 +250,7 @@ impl StreamOutput {
         *lock(&self.tally).expected.get_or_insert_default() += records;
     }
 
-    /// Notes that rows may be missing: then nothing is said of rows that are gone.
+    /// Notes that rows of this version may be missing: then nothing is said of rows that are gone.
     pub fn doubt(&self) {
         self.doubtful.store(true, Ordering::Relaxed);
     }

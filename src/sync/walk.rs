@@ -109,6 +109,9 @@ pub async fn walk_rows(
     }
     let mut walk = Walk::new(sync, stream, &left).await;
     if walk.resume().await {
+        for output in &left {
+            output.doubt(); // as in `walk_children`
+        }
         walk.pages(endpoint, each).await?;
         let found = walk.skip_to.is_none();
         if found {
