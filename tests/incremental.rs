@@ -185,3 +185,24 @@ fn targets_are_told_which_rows_of_full_tables_are_gone() {
     assert!(versions(&second)["\"teams\""] > versions(&first)["\"teams\""]);
     assert!(Tap::new(&simulator).sync().messages.iter().all(|message| message.get("version").is_none()));
 }
+
+#[test]
+fn nothing_is_said_to_be_gone_from_a_full_table_that_an_interrupted_run_began() {
+    let simulator = simulator();
+    let tap = || Tap::new(&simulator).only(&["teams", "project_detail"]).set("activate_version", json!(true));
+    let whole = Run::of(tap().command());
+    let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let first = whole.records("project_detail")[0]["id"].clone();
+    let state = json!({
+        "bookmarks": {"project_detail": {"progress_markers": {"end": now, "item": first}}},
+        "progress_markers": {"began": now},
+    });
+    let rest = Run::of(tap().state(state).command());
+    assert_eq!(rest.records("project_detail").len() + 1, whole.records("project_detail").len());
+    let told = |run: &Run| -> Vec<serde_json::Value> {
+        let messages = run.messages.iter().filter(|message| message["type"] == "ACTIVATE_VERSION");
+        messages.map(|message| message["stream"].clone()).collect()
+    };
+    assert_eq!(told(&rest), ["teams"]);
+    assert_eq!(told(&whole).len(), 2);
+}

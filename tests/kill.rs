@@ -180,6 +180,12 @@ fn a_long_tail_of_issues_survives_kills() {
 }
 
 #[test]
+fn lists_side_by_side_survive_kills() {
+    let shape = Shape { projects: 6, issues_per_project: 180, events_per_issue: 1, ..Shape::default() };
+    play("side by side", &shape, Settings::self_hosted(), 1200); // each list writes a page before all have a mark
+}
+
+#[test]
 fn issues_read_one_by_one_survive_kills() {
     let shape = Shape { projects: 2, issues_per_project: 15, events_per_issue: 30, ..Shape::default() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings { limits: false, ..Settings::saas() });

@@ -2,6 +2,7 @@
 //!
 //! One program, so that all modules share one build; each module's duty is in its first lines.
 
+mod abreast;
 mod cli;
 mod config_sources;
 mod discover;

@@ -24,22 +24,28 @@ const CLASSES: [Class; 8] = [
     Class::Members,
 ];
 
+const USUAL: Size = Size(20, 50, 50);
+
 /// What a scenario varies.
 #[derive(Clone, Copy)]
 struct Load {
     server: &'static str,
     streams: &'static [&'static str],
     latency: u64,
+    size: Size,
     /// Requests a second; the tap's default is not passed.
     rate: u32,
 }
 
 /// The group.
 pub fn group(_: &Context) -> Group {
-    let load = |server, streams, latency, rate| Load { server, streams, latency, rate };
+    let load = |server, streams, latency, rate| Load { server, streams, latency, size: USUAL, rate };
+    let large = |latency| Load { size: Size(20, 100, 100), ..load("limited", EVENTS, latency, 40) };
+    let many_issues = |latency| Load { size: Size(10, 1000, 5), ..load("limited", EVENTS, latency, 40) };
     let scenario = |load: Load| {
         let streams = if load.streams.len() == ALL.len() { "all-streams" } else { "events" };
-        let name = format!("rate/{}-{streams}-{}ms", load.server, load.latency);
+        let Size(projects, issues, events) = load.size;
+        let name = format!("rate/{}-{streams}-{}ms-{projects}x{issues}x{events}", load.server, load.latency);
         Scenario::new(name, move |context| measure(context, load))
     };
     Group {
@@ -52,6 +58,8 @@ pub fn group(_: &Context) -> Group {
             scenario(load("limited", EVENTS, 50, 40)),
             scenario(load("limited", ALL, 200, 40)),
             scenario(load("limited", EVENTS, 200, 40)),
+            scenario(large(200)),
+            scenario(many_issues(200)),
             scenario(load("unlimited", EVENTS, 50, 10)),
         ],
     }
@@ -71,7 +79,7 @@ fn settings(load: Load) -> Settings {
 }
 
 fn measure(context: &Context, load: Load) -> Result<Rows> {
-    let size = context.size(Size(20, 50, 50), Size(5, 20, 20));
+    let size = context.size(load.size, Size(5, 20, 20));
     let releases = context.size(800, 60);
     let simulator = serve(&Shape { releases, ..size.shape() }, settings(load));
     let mut tap = Tap::new(&simulator, load.streams)?;
@@ -85,7 +93,13 @@ fn measure(context: &Context, load: Load) -> Result<Rows> {
     let least = Samples::of(&runs, |run| number(run.requests.len()) / rate);
     let fewest = Least::new(&simulator.truth()).requests(load.streams).to_string();
     let limits = if load.server == "unlimited" { "no limits, default `rate_limit`" } else { "one limit" };
-    let name = format!("{limits}, {}/s, {} streams, {} ms", load.rate, load.streams.len(), load.latency);
+    let Size(projects, issues, events) = load.size;
+    let name = format!(
+        "{limits}, {}/s, {} streams, {} ms, {projects} × {issues} × {events}",
+        load.rate,
+        load.streams.len(),
+        load.latency
+    );
     let ratio = ratio(seconds.median(), least.median());
     let least = format!("{:.1}", least.median());
     Ok(vec![vec![name, requests, fewest, refused, seconds.show(1), least, ratio]])

@@ -40,6 +40,7 @@ pub struct Answer {
     is_html: bool,
     next: Option<String>,
     has_link: bool,
+    hits: Option<u64>,
     retry_after: Option<Duration>,
 }
 
@@ -87,6 +88,7 @@ impl Answer {
             served_at: served_at.map(|date| date.with_timezone(&Utc)),
             is_html: text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
             has_link: headers.contains_key(LINK),
+            hits: number("x-hits").map(u64::from),
             next: headers.get(LINK).and_then(|link| next_cursor(&String::from_utf8_lossy(link.as_bytes()))),
             retry_after: retry::retry_after(text(RETRY_AFTER.as_str())),
         }
@@ -118,6 +120,7 @@ pub fn judge_answer(
         return match Page::parse(std::mem::take(&mut answer.body), endpoint.rows) {
             Ok(mut page) => {
                 page.next = answer.next.take();
+                page.hits = answer.hits;
                 page.has_link = answer.has_link;
                 page.served_at = answer.served_at;
                 debug!("{} rows, next cursor: {}", page.len(), page.next.as_deref().unwrap_or("none"));

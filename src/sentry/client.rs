@@ -28,6 +28,8 @@ use crate::sentry::waits::Waits;
 
 /// Same-host redirects followed for one request; a renamed project needs one (API §1.1).
 const MAX_REDIRECTS: usize = 5;
+/// Requests that one walk has in flight at most.
+const MOST_AT_ONCE: u32 = 8;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Broken connections from which on every request asks for a connection of its own (some application servers
 /// close each connection after its answer without saying so, and a kept one then breaks the next request).
@@ -59,6 +61,7 @@ pub struct Client {
     base: String,
     token: Token,
     limits: RateLimits,
+    rate_limit: f64,
     max_retries: u32,
     /// The path that this server has answered, per endpoint; keyed by today's path.
     known_paths: Mutex<HashMap<&'static str, usize>>,
@@ -103,6 +106,7 @@ impl Client {
             base: settings.base_url.to_string(),
             token: settings.token.clone(),
             limits: RateLimits::new(settings.rate_limit),
+            rate_limit: settings.rate_limit,
             max_retries: settings.max_retries,
             known_paths: Mutex::default(),
             knows_all_projects: AtomicBool::new(true),
@@ -135,6 +139,17 @@ impl Client {
     pub fn latency(&self) -> Duration {
         let total = self.costs.total();
         total.busy.checked_div(u32::try_from(total.requests).unwrap_or(u32::MAX)).unwrap_or_default()
+    }
+
+    /// Requests of a class that must fly at once to use all of the rate, as far as the server lets them.
+    pub fn useful_at_once(&self, class: Class) -> usize {
+        let room = self.room(class).filter(|_| self.is_limited());
+        let rate = room.map_or(f64::INFINITY, |room| f64::from(room.limit) / room.window).min(self.rate_limit);
+        let most = room.map_or(u32::MAX, |room| room.concurrency).min(MOST_AT_ONCE);
+        let wanted = (rate * self.latency().as_secs_f64()).ceil().clamp(1.0, f64::from(most));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small number")]
+        let wanted = wanted as usize;
+        wanted
     }
 
     /// The server's clock; ours until an answer has told.

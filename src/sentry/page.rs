@@ -19,6 +19,8 @@ pub struct Page {
     pub next: Option<String>,
     /// Whether the answer said anything of other pages.
     pub has_link: bool,
+    /// Rows of the whole list, as far as the server says; an estimate, up to 1000 (API §1.3).
+    pub hits: Option<u64>,
     /// The server's clock when it answered (the `Date` header, whole seconds).
     pub served_at: Option<DateTime<Utc>>,
 }
@@ -30,7 +32,7 @@ impl Page {
             Rows::Array => Index::of_array(&body)?,
             Rows::Object => Index::of_object(&body)?,
         };
-        Ok(Self { body, index, next: None, has_link: false, served_at: None })
+        Ok(Self { body, index, next: None, has_link: false, hits: None, served_at: None })
     }
 
     /// The rows; `None` for one that is no object.

@@ -40,6 +40,14 @@ impl Request {
         self
     }
 
+    /// Takes a query parameter out.
+    #[must_use]
+    pub fn without(&self, name: &str) -> Self {
+        let mut request = self.clone();
+        request.query.retain(|(known, _)| known != name);
+        request
+    }
+
     /// Path and query for one of the endpoint's paths. `all_projects` keeps the endpoint's own `project=-1`.
     pub fn path(&self, index: usize, all_projects: bool) -> String {
         let size = match self.endpoint.page_size {

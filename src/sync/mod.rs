@@ -2,6 +2,7 @@
 //!
 //! Order: projects with their details, teams, users, issues, events, releases with their insides.
 
+pub mod abreast;
 pub mod children;
 pub mod doctor;
 pub mod estimate;
@@ -11,6 +12,7 @@ pub mod events;
 pub mod hint;
 pub mod insides;
 pub mod issue_list;
+pub mod issue_pages;
 pub mod issue_rows;
 pub mod issues;
 pub mod output;
