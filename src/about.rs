@@ -8,7 +8,7 @@ use crate::cli::Format;
 use crate::config::options::OPTIONS;
 use crate::config::schema::schema;
 use crate::config::sources::variable;
-use crate::streams::STREAMS;
+use crate::streams;
 
 const NAME: &str = "tap-sentry";
 const DESCRIPTION: &str = "Singer tap for Sentry";
@@ -55,7 +55,7 @@ fn text() -> String {
         let _ = writeln!(text, "    Environment Variable: {}", variable(option.name));
     }
     text += "Streams:\n";
-    for stream in STREAMS {
+    for stream in streams::all() {
         let _ = writeln!(text, "  - Name: {}", stream.tap_stream_id);
         let _ = writeln!(text, "    Key: {}", stream.key_properties.join(", "));
         let _ = writeln!(text, "    Replication: {}", replication(stream.replication_key()));
@@ -76,7 +76,7 @@ fn markdown() -> String {
         let _ = writeln!(text, "| `{}` | {required} |{default} | {} |", option.name, option.description);
     }
     text += "\n## Streams\n\n| Stream | Key | Replication | Requests in a run |\n| --- | --- | --- | --- |\n";
-    for stream in STREAMS {
+    for stream in streams::all() {
         let (name, keys, cost) = (stream.tap_stream_id, stream.key_properties.join("`, `"), stream.cost);
         let _ = writeln!(text, "| `{name}` | `{keys}` | {} | {cost} |", replication(stream.replication_key()));
     }

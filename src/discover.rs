@@ -4,11 +4,11 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
 use crate::singer::catalog::{Catalog, CatalogEntry, MetadataItem};
-use crate::streams::{Replication, STREAMS, Stream};
+use crate::streams::{self, Replication, Stream};
 
 /// The catalog of every stream.
 pub fn discover() -> Result<Catalog> {
-    let streams = STREAMS.iter().map(entry).collect::<Result<_>>()?;
+    let streams = streams::all().map(entry).collect::<Result<_>>()?;
     Ok(Catalog { streams })
 }
 

@@ -21,6 +21,7 @@ use crate::singer::catalog::Catalog;
 use crate::singer::state::State;
 use crate::singer::writer::{OutputClosed, Writer, WriterThread};
 use crate::sync::Sync;
+use crate::sync::choice::Options;
 use crate::sync::doctor::examine;
 use crate::sync::estimate::estimate;
 use crate::sync::output::{Output, StreamOutput};
@@ -91,7 +92,7 @@ fn text_without_config(cli: &Cli) -> Option<Result<String>> {
 /// The SCHEMA messages of the selected streams.
 fn schemas(cli: &Cli) -> Result<String> {
     let (writer, _thread) = Writer::spawn(std::io::sink());
-    let output = Output::new(writer, State::default(), catalog(cli)?.as_ref(), false)?;
+    let output = Output::new(writer, State::default(), catalog(cli)?.as_ref(), Options::default())?;
     Ok(output
         .streams()
         .filter_map(StreamOutput::schema)
@@ -122,7 +123,8 @@ fn prepare(cli: &Cli, out: impl Write + Send + 'static) -> Result<(Sync, WriterT
     let state = cli.state.as_deref().map(|path| read(path, "state", State::parse)).transpose()?.unwrap_or_default();
     let client = Client::new(&config.client)?;
     let (writer, thread) = Writer::spawn(out);
-    let output = Output::new(writer, state, catalog.as_ref(), config.keep_unknown_fields)?;
+    let options = Options { keep_unknown: config.keep_unknown_fields, all_streams: config.all_streams };
+    let output = Output::new(writer, state, catalog.as_ref(), options)?;
     if output.streams().next().is_none() {
         bail!("the catalog selects no stream");
     }

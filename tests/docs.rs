@@ -7,7 +7,7 @@ use serde_json::Value;
 use tap_sentry::about::CAPABILITIES;
 use tap_sentry::config::Config;
 use tap_sentry::config::options::{Kind, OPTIONS};
-use tap_sentry::streams::STREAMS;
+use tap_sentry::streams;
 
 use crate::support::{Run, tap};
 
@@ -29,7 +29,7 @@ fn the_readme_names_every_option_and_every_stream() {
     for option in OPTIONS {
         assert!(readme.contains(&format!("| `{}`", option.name)), "{} is missing", option.name);
     }
-    for stream in STREAMS {
+    for stream in streams::all() {
         assert!(readme.contains(&format!("| `{}`", stream.tap_stream_id)), "{} is missing", stream.tap_stream_id);
     }
 }
@@ -74,7 +74,7 @@ fn meltano_has_the_settings_that_the_tap_has() {
     let text = file("meltano.yml");
     let settings = meltano_settings();
     assert!(text.contains(&settings), "meltano.yml must contain\n{settings}");
-    for stream in STREAMS {
+    for stream in streams::all() {
         assert!(text.contains(&format!("{}.*", stream.tap_stream_id)), "{} is missing", stream.tap_stream_id);
     }
     for capability in CAPABILITIES {

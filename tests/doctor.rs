@@ -96,6 +96,7 @@ fn the_schemas_alone_need_no_server() {
         .as_array()
         .expect("streams")
         .iter()
+        .filter(|s| s["metadata"][0]["metadata"]["selected-by-default"] == true)
         .map(|s| s["tap_stream_id"].clone())
         .collect::<Vec<_>>();
     assert_eq!(names, ids);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tap_sentry::streams::{Added, STREAMS, Source};
+use tap_sentry::streams::{self, Added, Source};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -30,11 +30,11 @@ fn every_schema_file_has_one_row_and_every_row_one_file() {
         .flatten()
         .map(|file| file.file_name().to_string_lossy().trim_end_matches(".json").to_owned())
         .collect();
-    let mut rows: Vec<String> = STREAMS.iter().map(|stream| stream.tap_stream_id.to_owned()).collect();
+    let mut rows: Vec<String> = streams::all().map(|stream| stream.tap_stream_id.to_owned()).collect();
     files.sort();
     rows.sort();
     assert_eq!(files, rows);
-    for stream in STREAMS {
+    for stream in streams::all() {
         let path = root().join("schemas").join(format!("{}.json", stream.tap_stream_id));
         assert_eq!(std::fs::read_to_string(path).expect("a schema"), stream.schema, "{}", stream.tap_stream_id);
     }
@@ -42,7 +42,7 @@ fn every_schema_file_has_one_row_and_every_row_one_file() {
 
 #[test]
 fn keys_and_named_fields_are_in_the_schema_and_keys_are_never_null() {
-    for stream in STREAMS {
+    for stream in streams::all() {
         let schema: Value = serde_json::from_str(stream.schema).expect("JSON");
         let property = |name: &str| {
             schema["properties"].get(name).unwrap_or_else(|| panic!("{}.{name}", stream.tap_stream_id)).clone()
@@ -58,6 +58,9 @@ fn keys_and_named_fields_are_in_the_schema_and_keys_are_never_null() {
             if let Added::FirstOf(list, _) = added {
                 property(list);
             }
+            if let Added::Within(object, _) = added {
+                property(object);
+            }
         }
         if let Source::ParentRow(embeds) = &stream.source {
             for embed in *embeds {
@@ -69,14 +72,17 @@ fn keys_and_named_fields_are_in_the_schema_and_keys_are_never_null() {
 
 #[test]
 fn every_placeholder_is_offered_by_an_ancestor() {
-    for stream in STREAMS {
-        let parent = stream.parent.map(|name| tap_sentry::streams::find(name).expect("the parent is a row"));
-        assert!(
-            parent.is_none_or(|parent| parent.parent.is_none()),
-            "{}: grandparents are not walked",
-            stream.tap_stream_id
-        );
-        let offers: Vec<&str> = parent.into_iter().flat_map(|parent| parent.offers).map(|(name, _)| *name).collect();
+    for stream in streams::all() {
+        let above = std::iter::successors(Some(stream), |stream| {
+            stream.parent.map(|name| tap_sentry::streams::find(name).expect("the parent is a row"))
+        });
+        let offers: Vec<&str> = above.skip(1).flat_map(|parent| parent.offers).map(|(name, _)| *name).collect();
+        let offered = |name: &str| name == "organization" || offers.contains(&name);
+        for (field, added) in stream.added {
+            if let Added::Above(name) = added {
+                assert!(offered(name), "{}.{field}: {name}", stream.tap_stream_id);
+            }
+        }
         let endpoints = match &stream.source {
             Source::Endpoint(endpoint) => vec![endpoint],
             Source::ParentRow(embeds) => embeds.iter().map(|embed| &embed.endpoint).collect(),
@@ -85,7 +91,7 @@ fn every_placeholder_is_offered_by_an_ancestor() {
         for path in endpoints.iter().flat_map(|endpoint| endpoint.paths) {
             assert!(path.ends_with('/') && !path.starts_with('/'), "{path}");
             for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
-                assert!(name == "organization" || offers.contains(&name), "{}: {name}", stream.tap_stream_id);
+                assert!(offered(name), "{}: {name}", stream.tap_stream_id);
             }
         }
     }

@@ -26,6 +26,7 @@ mod sampling;
 mod schemas;
 mod secrets;
 mod selection;
+mod streams;
 mod support;
 mod sync;
 mod terminal;

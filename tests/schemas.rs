@@ -11,25 +11,14 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
-
-/// Stream, primary key, replication key.
-const STREAMS: [(&str, &str, Option<&str>); 8] = [
-    ("projects", "id", None),
-    ("project_detail", "id", None),
-    ("teams", "id", None),
-    ("users", "id", None),
-    ("issues", "id", Some("lastSeen")),
-    ("events", "eventID", Some("dateCreated")),
-    ("releases", "version", Some("dateCreated")),
-    ("release", "id", Some("dateCreated")),
-];
+use tap_sentry::streams;
 
 /// The only places that may hold more than one type beside null: servers disagree below the top
 /// level, where the tap does not convert.
 const UNIONS: [&str; 3] = ["events.entries[].data", "issues.annotations[]", "issues.statusDetails.inCommit"];
 
 /// Operation of the API document, and the part of a schema its rows must fit.
-const OPERATIONS: [(&str, &str); 16] = [
+const OPERATIONS: [(&str, &str); 38] = [
     ("organizations_projects_list", "projects"),
     ("projects_detail", "project_detail"),
     ("organizations_teams_list", "teams"),
@@ -44,8 +33,30 @@ const OPERATIONS: [(&str, &str); 16] = [
     ("organizations_releases_list", "releases"),
     ("projects_releases_list", "releases"),
     ("organizations_release_detail", "release"),
+    ("organizations_release_commits_list", "release.commits"),
+    ("organizations_release_deploys_list", "release.deploys"),
     ("organizations_release_commits_list", "commits"),
     ("organizations_release_deploys_list", "deploys"),
+    ("organizations_detail", "organization"),
+    ("organizations_members_list", "members"),
+    ("organizations_environments_list", "environments"),
+    ("projects_environments_list", "project_environments"),
+    ("organizations_repos_list", "repositories"),
+    ("organizations_repo_commits_list", "repository_commits"),
+    ("organizations_integrations_list", "integrations"),
+    ("organizations_monitors_list", "monitors"),
+    ("organizations_monitor_checkins_list", "monitor_checkins"),
+    ("organizations_detectors_list", "detectors"),
+    ("organizations_workflows_list", "workflows"),
+    ("organizations_tags_list", "tags"),
+    ("organizations_replays_list", "replays"),
+    ("projects_keys_list", "project_keys"),
+    ("projects_debug_files_list", "debug_files"),
+    ("projects_user_feedback_list", "user_feedback"),
+    ("projects_tag_values_list", "tag_values"),
+    ("organizations_issue_hashes_list", "issue_hashes"),
+    ("organizations_issue_tag_values_list", "issue_tag_values"),
+    ("organizations_issue_external_issues_list", "issue_external_issues"),
 ];
 
 /// First letters of a recorded file's name, and the part of a schema its rows must fit; the longest
@@ -66,8 +77,8 @@ const RECORDINGS: [(&str, Option<&str>); 18] = [
     ("releases", Some("releases")),
     ("project_releases", Some("releases")),
     ("release_", Some("release")),
-    ("release_8_commits", Some("commits")),
-    ("release_8_deploys", Some("deploys")),
+    ("release_8_commits", Some("release.commits")),
+    ("release_8_deploys", Some("release.deploys")),
     ("release_no_", None),
 ];
 
@@ -84,9 +95,9 @@ fn schema_dir() -> PathBuf {
 
 /// The schema of a stream's rows, or of the commits and deploys inside a release.
 fn part(name: &str) -> Value {
-    match name {
-        "commits" | "deploys" => schema("release")["properties"][name]["items"].clone(),
-        stream => schema(stream),
+    match name.split_once('.') {
+        Some((stream, list)) => schema(stream)["properties"][list]["items"].clone(),
+        None => schema(name),
     }
 }
 
@@ -150,14 +161,14 @@ fn check_node(node: &Value, path: &str, depth: usize, breaches: &mut Vec<String>
 #[test]
 fn there_is_one_schema_file_per_stream_and_none_else() {
     let files: BTreeSet<String> = json_files(&schema_dir()).into_keys().collect();
-    let streams: BTreeSet<String> = STREAMS.iter().map(|row| row.0.to_owned()).collect();
+    let streams: BTreeSet<String> = streams::all().map(|stream| stream.tap_stream_id.to_owned()).collect();
     assert_eq!(files, streams);
 }
 
 #[test]
 fn schema_files_keep_to_what_every_target_understands() {
     let mut breaches = vec![];
-    for (stream, ..) in STREAMS {
+    for stream in streams::all().map(|stream| stream.tap_stream_id) {
         let schema = schema(stream);
         assert_eq!(schema["type"], "object", "{stream}");
         jsonschema::draft4::meta::validate(&schema)
@@ -169,26 +180,26 @@ fn schema_files_keep_to_what_every_target_understands() {
 
 #[test]
 fn keys_are_never_null_and_everything_else_may_be() {
-    for (stream, key, replication_key) in STREAMS {
-        let schema = schema(stream);
-        assert_eq!(schema["required"], json!([key]), "{stream}");
-        let keys = [Some(key), replication_key];
-        for name in keys.into_iter().flatten() {
-            assert_eq!(schema["properties"][name]["type"], "string", "{stream}.{name}");
+    for stream in streams::all() {
+        let (name, keys) = (stream.tap_stream_id, stream.automatic());
+        let schema = schema(name);
+        assert_eq!(schema["required"], json!(stream.key_properties), "{name}");
+        for key in &keys {
+            assert_eq!(schema["properties"][key]["type"], "string", "{name}.{key}");
         }
-        if let Some(name) = replication_key {
-            assert_eq!(schema["properties"][name]["format"], "date-time", "{stream}.{name}");
+        if let Some(key) = stream.replication_key() {
+            assert_eq!(schema["properties"][key]["format"], "date-time", "{name}.{key}");
         }
-        for (name, property) in schema["properties"].as_object().expect("properties") {
-            let nullable = types(property).contains(&"null");
-            assert_ne!(nullable, keys.contains(&Some(name)), "{stream}.{name}");
+        for (property, of) in schema["properties"].as_object().expect("properties") {
+            let nullable = types(of).contains(&"null");
+            assert_ne!(nullable, keys.contains(&property.as_str()), "{name}.{property}");
         }
     }
 }
 
 #[test]
 fn every_column_is_described_in_sentences() {
-    for (stream, ..) in STREAMS {
+    for stream in streams::all().map(|stream| stream.tap_stream_id) {
         for (name, property) in schema(stream)["properties"].as_object().expect("properties") {
             let text = property["description"].as_str().unwrap_or_default();
             assert!(text.len() > 10 && text.ends_with('.'), "{stream}.{name}: {text:?}");
@@ -205,9 +216,19 @@ fn as_written(row: &Value, part_name: &str, schema: &Value) -> Value {
         let version = fields.get("version").cloned().unwrap_or_default();
         fields.entry("id").or_insert(version);
     }
+    for (name, _) in streams::find(part_name).map_or(&[][..], |stream| stream.added) {
+        // What the tap adds: a text, or a time.
+        let is_time = schema["properties"][name]["format"] == "date-time";
+        let added = json!(if is_time { "2026-01-01T00:00:00Z" } else { "added" });
+        row.as_object_mut().expect("a row is an object").entry(*name).or_insert(added);
+    }
     for (name, value) in row.as_object_mut().expect("a row is an object") {
         let declared = types(&schema["properties"][name]);
+        let is_time = schema["properties"][name]["format"] == "date-time";
         let converted = match &*value {
+            Value::String(time) if is_time && chrono::DateTime::parse_from_rfc3339(time).is_err() => {
+                Some(Value::from(format!("{time}Z")))
+            }
             Value::String(digits) if declared.contains(&"integer") => digits.parse::<i64>().ok().map(Value::from),
             Value::Null | Value::String(_) => None,
             other if declared.contains(&"string") => Some(Value::from(other.to_string())),
@@ -287,6 +308,9 @@ fn directory_from(variable: &str) -> Option<PathBuf> {
 
 fn rows_of(body: &Value) -> Vec<&Value> {
     match body {
+        Value::Object(fields) if fields.get("data").is_some_and(Value::is_array) && fields.len() == 1 => {
+            rows_of(&fields["data"])
+        }
         Value::Array(rows) => rows.iter().collect(),
         other => vec![other],
     }
@@ -294,6 +318,10 @@ fn rows_of(body: &Value) -> Vec<&Value> {
 
 /// Names the API document gives to the properties of a row, through its alternatives.
 fn documented_names(schema: &Value, names: &mut BTreeSet<String>) {
+    let wrapped = schema["properties"].as_object().and_then(|all| all.get("data").filter(|_| all.len() == 1));
+    if let Some(list) = wrapped {
+        return documented_names(list, names);
+    }
     names.extend(schema["properties"].as_object().into_iter().flat_map(|all| all.keys().cloned()));
     for keyword in ["allOf", "anyOf", "oneOf"] {
         for alternative in schema[keyword].as_array().into_iter().flatten() {
@@ -327,8 +355,7 @@ fn every_example_and_every_name_of_the_api_document_fits_the_schemas() {
         assert!(!names.is_empty(), "{operation} documents no property");
         checker.check_names(operation, &part(part_name), names.iter());
     }
-    let mut expected: Vec<&str> = STREAMS.iter().map(|row| row.0).collect();
-    expected.push("commits");
+    let expected: Vec<&str> = OPERATIONS.iter().map(|row| row.1).filter(|name| !name.ends_with("deploys")).collect();
     checker.finish(&expected);
 }
 
@@ -358,7 +385,8 @@ fn every_recorded_answer_of_a_real_server_fits_the_schemas() {
             checker.check(&file, part_name, &rows_of(&body));
         }
     }
-    let mut expected: Vec<&str> = STREAMS.iter().map(|row| row.0).collect();
-    expected.extend(["commits", "deploys"]);
+    let mut expected: Vec<&str> =
+        streams::all().filter(|stream| stream.selected_by_default).map(|stream| stream.tap_stream_id).collect();
+    expected.extend(["release.commits", "release.deploys"]);
     checker.finish(&expected);
 }

@@ -22,7 +22,8 @@ use tap_sentry::singer::projection::Projection;
 use tap_sentry::singer::selection::{Kept, select_properties, stream_is_selected};
 use tap_sentry::singer::state::State;
 use tap_sentry::singer::writer::Writer;
-use tap_sentry::streams::{STREAMS, Stream};
+use tap_sentry::streams::{self, Stream};
+use tap_sentry::sync::choice::Options;
 use tap_sentry::sync::output::Output;
 use tap_sentry::sync::window;
 use tap_sentry::time::format_time;
@@ -87,8 +88,9 @@ pub fn catalog(data: &[u8]) {
             check_selection(&ours.schema, entry, &stream.automatic());
         }
     }
-    if STREAMS.iter().any(|stream| catalog.entry(stream.tap_stream_id).is_some()) {
-        let output = Output::new(sink(), State::default(), Some(&catalog), false).expect("our schemas are right");
+    if streams::all().any(|stream| catalog.entry(stream.tap_stream_id).is_some()) {
+        let output =
+            Output::new(sink(), State::default(), Some(&catalog), Options::default()).expect("our schemas are right");
         for stream in output.streams() {
             let keys: Map<String, Value> =
                 stream.stream.automatic().iter().map(|key| ((*key).to_owned(), json!("1"))).collect();
@@ -273,7 +275,7 @@ fn text(data: &[u8]) -> Option<&str> {
 
 fn discovered() -> &'static [(&'static Stream, CatalogEntry)] {
     static ENTRIES: OnceLock<Vec<(&'static Stream, CatalogEntry)>> = OnceLock::new();
-    ENTRIES.get_or_init(|| STREAMS.iter().zip(discover().expect("our schemas are right").streams).collect())
+    ENTRIES.get_or_init(|| streams::all().zip(discover().expect("our schemas are right").streams).collect())
 }
 
 /// Each stream's projection with half of its nested properties deselected.

@@ -51,6 +51,8 @@ pub struct Config {
     pub keep_unknown_fields: bool,
     /// Tell targets which rows of full tables are gone.
     pub activate_version: bool,
+    /// A catalog that selects every stream means every stream, and not those that are read by default.
+    pub all_streams: bool,
     /// What the HTTP client needs.
     pub client: Settings,
     /// Things the user should know, not wrong enough to stop.
@@ -137,6 +139,7 @@ impl Config {
         let fetch_event_details = values.boolean("fetch_event_details").unwrap_or(false);
         let fetch_issue_details = values.boolean("fetch_issue_details").unwrap_or(false);
         let activate_version = values.boolean("activate_version").unwrap_or(false);
+        let all_streams = values.boolean("all_streams").unwrap_or(false);
         match (start_date, client) {
             (Some(start_date), Some(client)) if values.problems.is_empty() => Ok(Self {
                 organization,
@@ -148,6 +151,7 @@ impl Config {
                 issue_refresh,
                 keep_unknown_fields,
                 activate_version,
+                all_streams,
                 client,
                 warnings,
                 notes: Vec::new(),

@@ -127,6 +127,12 @@ pub const OPTIONS: &[ConfigOption] = &[
         Some("false"),
         "Send ACTIVATE_VERSION after each full table, so that targets mark or delete rows that are gone",
     ),
+    option(
+        "all_streams",
+        Kind::Boolean,
+        Some("false"),
+        "Read every stream where the catalog selects every one, also those that cost a request per issue",
+    ),
     option("max_retries", Kind::Integer, Some("8"), "Retries of a request that failed in a way that may pass"),
     option(
         "request_timeout",

@@ -63,6 +63,8 @@ pub enum Rows {
     Array,
     /// The body is one row.
     Object,
+    /// The body is an object, in which the array of rows has this name.
+    Under(&'static str),
 }
 
 /// One kind of request.

@@ -28,9 +28,14 @@ pub struct Page {
 impl Page {
     /// Checks the whole body once and notes where its rows and their fields are.
     pub fn parse(body: String, shape: Rows) -> Result<Self, Malformed> {
-        let index = match shape {
-            Rows::Array => Index::of_array(&body)?,
-            Rows::Object => Index::of_object(&body)?,
+        let (index, body) = match shape {
+            Rows::Array => (Index::of_array(&body)?, body),
+            Rows::Object => (Index::of_object(&body)?, body),
+            Rows::Under(name) => {
+                let whole = Index::of_object(&body)?;
+                let rows = Row::of(&body, &whole, 0).and_then(|row| row.get(name)).ok_or(Malformed::OtherShape)?;
+                (Index::of_array(rows)?, rows.to_owned())
+            }
         };
         Ok(Self { body, index, next: None, has_link: false, hits: None, served_at: None })
     }
@@ -73,6 +78,7 @@ mod tests {
         };
         assert_eq!(raw(" [ {\"a\":1} ,\n2, null] ", Rows::Array), [Some("{\"a\":1}".to_owned()), None, None]);
         assert_eq!(raw("\n{\"a\":[]} ", Rows::Object), [Some("{\"a\":[]}".to_owned())]);
+        assert_eq!(raw("{\"n\":1, \"rows\" : [{\"a\":1}]}", Rows::Under("rows")), [Some("{\"a\":1}".to_owned())]);
     }
 
     #[test]
@@ -80,6 +86,8 @@ mod tests {
         let parse = |body: &str, shape| Page::parse(body.to_owned(), shape).err();
         assert_eq!(parse("{}", Rows::Array), Some(Malformed::OtherShape));
         assert_eq!(parse("[]", Rows::Object), Some(Malformed::OtherShape));
+        assert_eq!(parse("{\"others\":[]}", Rows::Under("rows")), Some(Malformed::OtherShape));
+        assert_eq!(parse("{\"rows\":{}}", Rows::Under("rows")), Some(Malformed::OtherShape));
         assert_eq!(parse("[{\"a\":1},", Rows::Array), Some(Malformed::NotJson));
         assert_eq!(parse("", Rows::Array), Some(Malformed::NotJson));
         assert_eq!(parse("{\"a\":", Rows::Object), Some(Malformed::NotJson));

@@ -8,7 +8,7 @@ use crate::sentry::endpoint::{Class, Endpoint, PathValues};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
-use crate::streams::{STREAMS, Source, Stream};
+use crate::streams::{self, Source, Stream};
 use crate::sync::event_list::{ISSUE_EVENTS, PROJECT_EVENTS};
 use crate::sync::issue_list::{Found, Group};
 use crate::sync::issues::IssueWalk;
@@ -46,7 +46,7 @@ pub async fn examine(sync: &Sync) -> Result<Report> {
     let skew = sync.client.server_now().signed_duration_since(Utc::now());
     report.skew = (skew.abs() > SKEW).then_some(skew);
     let mut known = Known::default();
-    for stream in STREAMS {
+    for stream in streams::all() {
         // The project list is what most others begin with.
         if sync.wants(stream.tap_stream_id) || stream.tap_stream_id == "projects" {
             let outcome = match test(sync, stream, &mut known).await {
@@ -84,12 +84,13 @@ async fn test(sync: &Sync, stream: &'static Stream, known: &mut Known) -> Result
     match (&stream.source, stream.parent) {
         (Source::Endpoint(endpoint), None) => {
             let page = first_page(sync, endpoint, sync.values()).await?;
-            known.note(stream, &page);
+            known.note(stream, &page, Vec::new());
             Ok(Outcome::Works)
         }
         (Source::Endpoint(endpoint), Some(parent)) => {
             let Some(values) = known.offered(sync, parent) else { return nothing(&one_of(parent)) };
-            first_page(sync, endpoint, values).await?;
+            let page = first_page(sync, endpoint, values.clone()).await?;
+            known.note(stream, &page, values);
             Ok(Outcome::Works)
         }
         (Source::ParentRow(embeds), parent) => {
@@ -148,7 +149,7 @@ async fn events(sync: &Sync, project: &Project) -> Result<Outcome, WalkError> {
 }
 
 impl Known {
-    fn note(&mut self, stream: &'static Stream, page: &Page) {
+    fn note(&mut self, stream: &'static Stream, page: &Page, above: PathValues) {
         let Some(row) = page.rows().flatten().next() else { return };
         if stream.tap_stream_id == "projects"
             && let (Some(id), Some(slug)) = (row.text("id"), row.text("slug"))
@@ -156,7 +157,8 @@ impl Known {
             self.project = Some(Project { id: id.into_owned(), slug: slug.into_owned() });
         }
         let value = |(name, field): &(&'static str, &str)| Some((*name, row.text(field)?.into_owned()));
-        self.offers.push((stream.tap_stream_id, stream.offers.iter().filter_map(value).collect()));
+        let offered = above.into_iter().chain(stream.offers.iter().filter_map(value)).collect();
+        self.offers.push((stream.tap_stream_id, offered));
     }
 
     /// The values for a child's path; none where the parent has no rows.

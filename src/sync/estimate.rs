@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 
 use crate::cli::Format;
 use crate::json::row::Row;
-use crate::sentry::endpoint::Endpoint;
+use crate::sentry::endpoint::{Endpoint, Rows};
 use crate::sentry::request::{PAGE_ROWS, Request};
-use crate::streams::{STREAMS, Source, Stream, TimeFilter};
+use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::event_rows::asks_for_details;
 use crate::sync::issue_list::{Found, Group};
 use crate::sync::issues::IssueWalk;
+use crate::sync::output::StreamOutput;
 use crate::sync::passes::Pass;
 use crate::sync::plan::{ChangedIssue, Load, Prices, Way, choose, pages};
 use crate::sync::walk::stream_start;
@@ -52,18 +53,25 @@ pub async fn estimate(sync: &Sync) -> Result<Estimate> {
     let mut costs: BTreeMap<&'static str, Cost> = BTreeMap::new();
     let count = projects.len() as u64;
     costs.insert("projects", Cost { requests: pages(count, PAGE_ROWS as u64), records: count, at_least: false });
-    for stream in STREAMS.iter().filter(|stream| stream.tap_stream_id != "projects") {
+    for stream in streams::all().filter(|stream| stream.tap_stream_id != "projects") {
         let Source::Endpoint(endpoint) = &stream.source else { continue };
-        if stream.parent == Some("projects") {
-            costs.insert(stream.tap_stream_id, Cost { requests: count, records: count, at_least: false });
-        } else if stream.parent.is_none() && sync.wants(stream.tap_stream_id) {
-            first_page(sync, stream, endpoint, &mut costs).await?;
+        if !sync.wants(stream.tap_stream_id) {
+            continue;
+        }
+        match stream.parent {
+            // One request for each row of the parent, as far as those are known.
+            Some(parent) => {
+                let parent = costs.get(parent).copied().unwrap_or_default();
+                let at_least = parent.at_least || endpoint.rows != Rows::Object;
+                costs.insert(stream.tap_stream_id, Cost { requests: parent.records, at_least, ..parent });
+            }
+            None => first_page(sync, stream, endpoint, &mut costs).await?,
         }
     }
     let mut seconds = 0.0_f64;
     if sync.wants("issues") || sync.wants("events") {
-        let (issues, events, by_server) = issues_and_events(sync, &projects).await?;
-        costs.extend([("issues", issues), ("events", events)]);
+        let (of_issues, by_server) = issues_and_events(sync, &projects).await?;
+        costs.extend(of_issues);
         seconds = by_server;
     }
     let selected = sync.output.streams().map(|output| output.stream.tap_stream_id);
@@ -94,7 +102,7 @@ async fn first_page(
     let at_least = page.next.is_some();
     let records = page.len() as u64;
     costs.insert(stream.tap_stream_id, Cost { requests: 1, records, at_least });
-    for child in STREAMS.iter().filter(|child| child.parent == Some(stream.tap_stream_id)) {
+    for child in streams::children(stream.tap_stream_id) {
         if let Source::ParentRow(embeds) = &child.source {
             let lists =
                 |row: &Row<'_>| embeds.iter().filter(|embed| row.integer(embed.count) != Some(0)).count() as u64;
@@ -105,35 +113,46 @@ async fn first_page(
     Ok(())
 }
 
-/// Issues and events, and the time that the server's limits make of the latter.
-async fn issues_and_events(sync: &Sync, projects: &[Project]) -> Result<(Cost, Cost, f64)> {
+/// Issues and what is read for them, and the time that the server's limits make of events.
+async fn issues_and_events(sync: &Sync, projects: &[Project]) -> Result<(Vec<(&'static str, Cost)>, f64)> {
     let before = sync.client.costs.total().requests;
     let pass = Pass::to_now(sync, projects).await;
     let mut walk = IssueWalk::new(sync, projects);
     let (mut issues, mut changed) = (Cost::default(), Found::default());
     for (start, group) in pass.groups() {
         let looked_at = Group { emit: BTreeSet::new(), detect: &group.emit | &group.detect };
-        let mut found = Found::default();
         let window = Window { start, end: pass.end };
-        walk.group(&looked_at, window, &mut found).await.map_err(|error| sync.fatal(error))?;
-        for (project, found) in found.changed {
-            issues.records += if group.emit.contains(&project) { found.len() as u64 } else { 0 };
-            if group.detect.contains(&project) {
-                changed.changed.insert(project, found);
-            }
-        }
+        walk.group(&looked_at, window, &mut changed).await.map_err(|error| sync.fatal(error))?;
+        let written = group.emit.iter().filter_map(|project| changed.since(start, project));
+        issues.records += written.map(|issues| issues.len() as u64).sum::<u64>();
     }
     issues.requests = sync.client.costs.total().requests - before;
     if sync.config.fetch_issue_details {
         issues.requests += issues.records;
     }
     let prices = ways::prices(sync, walk.knows_windows());
-    let (events, seconds) = events_of(sync, &changed, &prices);
-    Ok((issues, events, seconds))
+    let mut seconds = 0.0;
+    let mut costs = vec![("issues", issues)];
+    for follower in pass.followers() {
+        let of_project = |project: &Project| changed.since(follower.start(sync, &project.id), &project.id);
+        let found: Vec<Vec<&ChangedIssue>> =
+            projects.iter().filter_map(of_project).map(|issues| events::in_order(issues)).collect();
+        if follower.is_events() {
+            let (cost, by_server) = events_of(sync, &found, &prices);
+            costs.push(("events", cost));
+            seconds = by_server;
+        } else {
+            let requests = found.iter().map(|issues| issues.len() as u64).sum();
+            let of_output = |output: &&StreamOutput| {
+                (output.stream.tap_stream_id, Cost { requests, records: requests, at_least: true })
+            };
+            costs.extend(follower.outputs().iter().map(of_output));
+        }
+    }
+    Ok((costs, seconds))
 }
 
-fn events_of(sync: &Sync, found: &Found, prices: &Prices) -> (Cost, f64) {
-    let issues: Vec<Vec<&ChangedIssue>> = found.changed.values().map(|issues| events::in_order(issues)).collect();
+fn events_of(sync: &Sync, issues: &[Vec<&ChangedIssue>], prices: &Prices) -> (Cost, f64) {
     let loads: Vec<Load> =
         issues.iter().map(|issues| ways::load_of(sync, issues, None, prices.project_windows)).collect();
     let all = || issues.iter().flatten();

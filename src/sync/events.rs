@@ -3,11 +3,11 @@
 //! What has been written of a project goes into its part of the progress, page by page, so that an interrupted run is
 //! continued where it was. Samples are drawn in `sample.rs`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::pin::Pin;
 
-use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt};
+use futures_util::stream::{self, Stream, StreamExt};
 use tracing::{debug, info, warn};
 
 use crate::sampling::Sample;
@@ -18,6 +18,7 @@ use crate::singer::writer::OutputClosed;
 use crate::sync::event_list::{EventList, Form, ISSUE_EVENTS, PROJECT_EVENTS};
 use crate::sync::event_rows::{EventRecords, warn_of_details};
 use crate::sync::output::StreamOutput;
+use crate::sync::part::PartKeeper;
 use crate::sync::plan::{ChangedIssue, Way};
 use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
@@ -29,10 +30,6 @@ use crate::time::Time;
 const LISTS_AT_ONCE: usize = 24;
 /// Projects read side by side, each by the lists of its issues.
 const PROJECTS_AT_ONCE: usize = 8;
-/// Issues of one project read side by side.
-const ISSUES_AT_ONCE: usize = 8;
-/// Issues that may be done beyond one that is not: bounds the state while a huge issue is read.
-const ISSUES_AHEAD: usize = 200;
 
 /// One project's part.
 #[derive(Debug)]
@@ -70,7 +67,7 @@ pub fn run_all<'a>(sync: &'a Sync, work: Vec<Work<'a>>) -> Pin<Box<dyn Stream<It
         let (project, end) = (work.project, work.end);
         let mut result = read_project(sync, work).await;
         if result.is_ok() {
-            result = finish_project(sync, project, end).await.map_err(WalkError::from);
+            result = finish_project(sync, "events", project, end).await.map_err(WalkError::from);
         }
         (project, result)
     };
@@ -80,9 +77,15 @@ pub fn run_all<'a>(sync: &'a Sync, work: Vec<Work<'a>>) -> Pin<Box<dyn Stream<It
     Box::pin(stream::select(by_project, by_issue))
 }
 
-async fn finish_project(sync: &Sync, project: &Project, end: Time) -> Result<(), OutputClosed> {
+/// Notes that a project is done.
+pub async fn finish_project(
+    sync: &Sync,
+    stream: &'static str,
+    project: &Project,
+    end: Time,
+) -> Result<(), OutputClosed> {
     let change = |state: &mut State| {
-        let progress = state.progress_mut("events", end);
+        let progress = state.progress_mut(stream, end);
         progress.projects.remove(&project.id);
         progress.done.insert(project.id.clone());
     };
@@ -99,7 +102,7 @@ pub struct Reader<'a> {
     /// Events seen (or said to exist), and events written: for the sampling log.
     pub(super) total: Cell<u64>,
     pub(super) kept: Cell<u64>,
-    part: RefCell<Part>,
+    keeper: PartKeeper<'a>,
 }
 
 async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
@@ -109,8 +112,8 @@ async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
     let (way, part) = (work.way, work.part.clone());
     let records = EventRecords::new(sync, output, work.project, &work.issues);
     let total = Cell::new(part.taken);
-    let part = RefCell::new(part);
-    let reader = Reader { sync, output, records, work: &work, window, total, kept: Cell::new(0), part };
+    let keeper = PartKeeper::new(sync, "events", work.project, work.end, part);
+    let reader = Reader { sync, output, records, work: &work, window, total, kept: Cell::new(0), keeper };
     match way {
         Way::ByProject => reader.by_project().await?,
         Way::ByIssue => reader.each_issue(|_| true, async |issue| reader.whole_issue(issue).await).await?,
@@ -134,7 +137,7 @@ impl<'a> Reader<'a> {
     fn project_list(&self) -> EventList<'a> {
         let mut values = self.sync.values();
         values.push(("project", self.work.project.slug.clone()));
-        let window = self.window_until(self.part.borrow().until);
+        let window = self.window_until(self.keeper.part().until);
         EventList::new(&self.sync.client, &PROJECT_EVENTS, values, window, self.form(false))
     }
 
@@ -145,52 +148,26 @@ impl<'a> Reader<'a> {
         EventList::new(&self.sync.client, &ISSUE_EVENTS, values, window, self.form(sample))
     }
 
-    /// Changes this project's part of the progress, which vouches for what has been written.
     async fn note(&self, change: impl FnOnce(&mut Part)) -> Result<(), OutputClosed> {
-        if self.records.has_odd_rows() {
-            return self.sync.output.advance_page(|_| ()).await; // what could not be written stays ahead of the mark
-        }
-        change(&mut self.part.borrow_mut());
-        let part = self.part.borrow().clone();
-        let (project, end) = (self.work.project.id.clone(), self.work.end);
-        let change = |state: &mut State| {
-            state.progress_mut("events", end).projects.insert(project, part);
-        };
-        self.sync.output.advance_page(change).await
+        self.keeper.note(!self.records.has_odd_rows(), change).await
     }
 
-    /// Runs `read` for issues side by side, in the order of their ids, without those that are done already. An issue that
-    /// is gone since it was listed is skipped.
+    /// Runs `read` for the issues that are wanted. One that is gone since it was listed is skipped.
     async fn each_issue(
         &self,
         wanted: impl Fn(&ChangedIssue) -> bool,
         read: impl AsyncFn(&ChangedIssue) -> Result<(), WalkError>,
     ) -> Result<(), WalkError> {
         let issues: Vec<&ChangedIssue> = self.work.issues.iter().copied().filter(|issue| wanted(issue)).collect();
-        let left = |issue: &&&ChangedIssue| self.part.borrow().issues.left(&issue.id) != Left::Nothing;
-        let mut waiting = issues.iter().filter(left);
-        let mut running = FuturesUnordered::new();
-        let one = async |issue: &ChangedIssue| {
-            match read(issue).await {
-                Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
-                    debug!("{error}");
-                    self.output.skip("an issue that was merged or deleted since it was listed (404)");
-                }
-                other => other?,
+        let read = async |issue: &ChangedIssue| match read(issue).await {
+            Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
+                debug!("{error}");
+                self.output.skip("an issue that was merged or deleted since it was listed (404)");
+                Ok(())
             }
-            let ids = issues.iter().map(|issue| issue.id.as_ref());
-            Ok::<(), WalkError>(self.note(|part| part.issues.finish(&issue.id, ids)).await?)
+            other => other,
         };
-        loop {
-            while running.len() < ISSUES_AT_ONCE
-                && self.part.borrow().issues.ahead.len() < ISSUES_AHEAD
-                && let Some(issue) = waiting.next()
-            {
-                running.push(one(issue));
-            }
-            let Some(result) = running.next().await else { return Ok(()) };
-            result?;
-        }
+        self.keeper.each_issue(&issues, || !self.records.has_odd_rows(), read).await
     }
 
     /// The project's list for error events, and one list for each issue of another kind.
@@ -198,8 +175,8 @@ impl<'a> Reader<'a> {
         let sampling = &self.sync.config.sampling;
         let mut sampler = sampling.fraction.filter(|fraction| *fraction < 1.0).map(|_| HashMap::new());
         let has_errors = self.work.issues.iter().any(|issue| issue.is_error);
-        if has_errors && !self.part.borrow().listed {
-            let (fresh, before) = (self.part.borrow().until.is_none(), self.total.get());
+        if has_errors && !self.keeper.part().listed {
+            let (fresh, before) = (self.keeper.part().until.is_none(), self.total.get());
             self.newest(self.project_list(), None, &mut sampler).await?;
             if fresh && sampling.max_per_project.is_none() {
                 let counts = self.work.issues.iter().filter(|issue| issue.is_error).map(|issue| issue.events);
@@ -261,7 +238,7 @@ impl<'a> Reader<'a> {
 
     /// Every event of an issue, or what an interrupted run has left of it.
     async fn whole_issue(&self, issue: &ChangedIssue) -> Result<(), WalkError> {
-        let until = match self.part.borrow().issues.left(&issue.id) {
+        let until = match self.keeper.part().issues.left(&issue.id) {
             Left::Until(until) => Some(until),
             Left::Everything | Left::Nothing => None,
         };

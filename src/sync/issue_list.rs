@@ -20,12 +20,19 @@ pub struct Group {
 /// What the walks of a pass came to.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Issues with events in the window, by project id.
-    pub changed: HashMap<String, Vec<ChangedIssue>>,
+    /// Issues with events in the window, by its start and by project id.
+    pub changed: BTreeMap<Time, HashMap<String, Vec<ChangedIssue>>>,
     /// Projects whose issues could not be listed.
     pub failed: BTreeMap<String, ApiError>,
     /// Some rows could not be read, and nobody knows of which project they were.
     pub odd: bool,
+}
+
+impl Found {
+    /// The issues of a project with events since `start`.
+    pub fn since(&self, start: Time, project: &str) -> Option<&Vec<ChangedIssue>> {
+        self.changed.get(&start)?.get(project)
+    }
 }
 
 /// What an interrupted run has written of a list.
@@ -72,7 +79,8 @@ impl List<'_> {
             return false;
         }
         if self.group.detect.contains(issue.project.as_ref()) {
-            self.found.changed.entry(issue.project.to_string()).or_default().push(issue.to_changed());
+            let of_window = self.found.changed.entry(self.asked.start).or_default();
+            of_window.entry(issue.project.to_string()).or_default().push(issue.to_changed());
         }
         true
     }

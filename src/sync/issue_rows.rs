@@ -70,6 +70,11 @@ impl<'a> IssueRow<'a> {
             title: self.row.text("title").unwrap_or_default().as_ref().into(),
             events: self.events,
             lifetime: self.lifetime.as_ref().unwrap_or(self.row).integer("count"),
+            last_seen: self
+                .lifetime
+                .as_ref()
+                .and_then(|life| Window::second_of(life.text("lastSeen").as_deref()))
+                .or(self.last_seen),
             is_error: category.is_none_or(|category| category == "error"),
         }
     }

@@ -4,11 +4,13 @@
 
 pub mod abreast;
 pub mod children;
+pub mod choice;
 pub mod doctor;
 pub mod estimate;
 pub mod event_list;
 pub mod event_rows;
 pub mod events;
+pub mod followers;
 pub mod hint;
 pub mod insides;
 pub mod issue_list;
@@ -16,6 +18,7 @@ pub mod issue_pages;
 pub mod issue_rows;
 pub mod issues;
 pub mod output;
+pub mod part;
 pub mod passes;
 pub mod plan;
 pub mod report;
@@ -41,8 +44,8 @@ use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::request::Request;
 use crate::singer::progress::Unfinished;
 use crate::singer::state::State;
-use crate::streams::{self, STREAMS, Source, Stream};
-use crate::sync::children::{Parent, walk_children, with_endpoints};
+use crate::streams::{self, Source, Stream, TimeFilter};
+use crate::sync::children::{Child, Parent, walk_children};
 use crate::sync::output::Output;
 use crate::sync::walk::{WalkError, walk, walk_rows};
 use crate::time::whole_second;
@@ -93,7 +96,7 @@ impl Sync {
         }
         let (projects, parents) = self.projects().await?;
         let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = FuturesUnordered::new();
-        for stream in STREAMS.iter().filter(|stream| stream.parent.is_none() && self.wants(stream.tap_stream_id)) {
+        for stream in streams::all().filter(|stream| stream.parent.is_none() && self.wants(stream.tap_stream_id)) {
             match &stream.source {
                 Source::Endpoint(_) if stream.tap_stream_id == "projects" => {
                     running.push(Box::pin(self.children(stream, &parents)));
@@ -118,21 +121,26 @@ impl Sync {
     async fn root(&self, stream: &'static Stream) -> Result<()> {
         match walk(self, stream).await {
             Ok(parents) => self.children(stream, &parents).await,
-            Err(error) => self.settle(stream.tap_stream_id, Err(error)),
+            Err(error) => self.settle(stream.tap_stream_id, Err(error)).await,
         }
     }
 
     /// The children of a stream that have endpoints of their own.
     async fn children(&self, stream: &'static Stream, parents: &[Parent]) -> Result<()> {
-        for (child, endpoint) in with_endpoints(self, stream) {
-            let result = walk_children(self, child, endpoint, parents).await;
-            self.settle(child.stream.tap_stream_id, result)?;
+        if stream.time_filter != TimeFilter::None {
+            return Ok(()); // they were read row by row
+        }
+        let children = Child::all(self, stream).await;
+        let mut running: FuturesUnordered<_> =
+            children.iter().map(|child| walk_children(self, child, parents)).collect();
+        while let Some(result) = running.next().await {
+            result.map_err(|error| self.fatal(error))?;
         }
         Ok(())
     }
 
     async fn issues_and_events(&self, projects: &[Project]) -> Result<()> {
-        self.settle("issues", passes::run(self, projects).await)
+        self.settle("issues", passes::run(self, projects).await).await
     }
 
     /// Notes when the run began. A run that an earlier state shows to have been interrupted lately is continued:
@@ -146,7 +154,7 @@ impl Sync {
                     return;
                 }
                 state.run = Some(Unfinished { began: now, ..Unfinished::default() });
-                for stream in STREAMS.iter().filter(|stream| stream.replication_key().is_none()) {
+                for stream in streams::all().filter(|stream| stream.replication_key().is_none()) {
                     if let Some(bookmark) = state.bookmarks.get_mut(stream.tap_stream_id) {
                         bookmark.progress = None;
                     }
@@ -158,8 +166,7 @@ impl Sync {
     /// Whether the stream or one of its children is selected.
     pub(crate) fn wants(&self, tap_stream_id: &str) -> bool {
         let selected = |name: &str| self.output.stream(name).is_some();
-        selected(tap_stream_id)
-            || STREAMS.iter().any(|child| child.parent == Some(tap_stream_id) && selected(child.tap_stream_id))
+        selected(tap_stream_id) || streams::children(tap_stream_id).any(|child| self.wants(child.tap_stream_id))
     }
 
     /// Reads the project list, which is also the proof that token, organization and server are right.
@@ -173,7 +180,7 @@ impl Sync {
         let mut keep = |row: &Row<'_>| {
             let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) else {
                 for output in self.output.streams().filter(|output| output.stream.tap_stream_id != "projects") {
-                    let below = output.stream.parent == Some("projects") || reads_with(output.stream, "issues");
+                    let below = reads_with(output.stream, "projects") || reads_with(output.stream, "issues");
                     below.then(|| output.gap("a project row without id or slug"));
                 }
                 return;
@@ -181,7 +188,7 @@ impl Sync {
             let project = Project { id: id.into_owned(), slug: slug.into_owned() };
             if !projects.contains(&project) {
                 projects.push(project);
-                parents.extend(Parent::read(self, stream, row));
+                parents.extend(Parent::read(stream, row, &self.values()));
             }
         };
         walk_rows(self, stream, true, &mut keep).await.map_err(|error| self.fatal(error))?;
@@ -195,11 +202,18 @@ impl Sync {
     }
 
     /// A stream that failed is a gap, and the others go on, unless the failure concerns them all.
-    fn settle(&self, tap_stream_id: &str, result: Result<(), WalkError>) -> Result<()> {
+    async fn settle(&self, tap_stream_id: &str, result: Result<(), WalkError>) -> Result<()> {
         match result {
             Ok(()) => Ok(()),
             Err(WalkError::Api(error)) if self.goes_on_after(&error) => {
-                let what = format!("{error}; {}", self.advice(&error));
+                let advice = if error.kind == ErrorKind::NotFound && self.organization_exists().await {
+                    format!(
+                        "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
+                    )
+                } else {
+                    self.advice(&error)
+                };
+                let what = format!("{error}; {advice}");
                 for output in self.output.streams().filter(|output| reads_with(output.stream, tap_stream_id)) {
                     output.gap(what.clone());
                 }
@@ -218,6 +232,10 @@ impl Sync {
         } else {
             output.gap(format!("project {}: {error}", project.slug));
         }
+    }
+
+    async fn organization_exists(&self) -> bool {
+        self.client.get(&Request::new(&ORGANIZATION, self.values())).await.is_ok()
     }
 
     /// Makes sure that the server's clock is known before a window is reckoned by it.
@@ -269,7 +287,7 @@ impl Sync {
 /// Whether `stream` is read together with the stream of this name: as it, below it, or by the same walk.
 fn reads_with(stream: &Stream, tap_stream_id: &str) -> bool {
     let by_issue_walk = |stream: &Stream| matches!(stream.source, Source::Issues | Source::Events);
-    stream.tap_stream_id == tap_stream_id
-        || stream.parent == Some(tap_stream_id)
+    let mut line = std::iter::successors(Some(stream), |stream| streams::find(stream.parent?));
+    line.any(|stream| stream.tap_stream_id == tap_stream_id)
         || (by_issue_walk(stream) && streams::find(tap_stream_id).is_some_and(by_issue_walk))
 }

@@ -17,10 +17,11 @@ use crate::json::row::Row;
 use crate::singer::catalog::Catalog;
 use crate::singer::message;
 use crate::singer::projection::{Notes, Projection, RecordWriter};
-use crate::singer::selection::{select_properties, stream_is_selected};
+use crate::singer::selection::select_properties;
 use crate::singer::state::{Bookmark, State};
 use crate::singer::writer::{OutputClosed, Writer};
-use crate::streams::{self, STREAMS, Stream};
+use crate::streams::{self, Stream};
+use crate::sync::choice::{Options, selected_streams};
 use crate::time::Time;
 
 /// Longest time between STATE lines while records are written.
@@ -90,16 +91,11 @@ pub struct Batch<'a> {
 
 impl Output {
     /// Prepares every stream that the catalog (or, without one, the default) selects.
-    pub fn new(writer: Writer, state: State, catalog: Option<&Catalog>, keep_unknown: bool) -> Result<Self> {
+    pub fn new(writer: Writer, state: State, catalog: Option<&Catalog>, options: Options) -> Result<Self> {
         let mut selected = BTreeMap::new();
-        for stream in STREAMS {
-            if let Some(output) = StreamOutput::new(stream, catalog, keep_unknown)? {
-                selected.insert(stream.tap_stream_id, output);
-            }
-        }
-        let unknown = catalog.into_iter().flat_map(|catalog| &catalog.streams);
-        for entry in unknown.filter(|entry| streams::find(entry.id()).is_none() && stream_is_selected(entry, false)) {
-            warn!("the catalog selects {:?}, which this tap does not have; run --discover again", entry.id());
+        for stream in selected_streams(catalog, options.all_streams) {
+            let output = StreamOutput::new(stream, catalog, options.keep_unknown)?;
+            selected.insert(stream.tap_stream_id, output);
         }
         let state = tokio::sync::Mutex::new(StateKeeper { state, written: None, last_size: 0 });
         Ok(Self { writer, state, streams: selected, unvouched: AtomicU64::new(0) })
@@ -112,7 +108,7 @@ impl Output {
 
     /// All selected streams.
     pub fn streams(&self) -> impl Iterator<Item = &StreamOutput> {
-        STREAMS.iter().filter_map(|stream| self.streams.get(stream.tap_stream_id))
+        streams::all().filter_map(|stream| self.streams.get(stream.tap_stream_id))
     }
 
     /// Queues lines.
@@ -204,19 +200,10 @@ impl Output {
 }
 
 impl StreamOutput {
-    /// `None` when the stream is not selected.
-    fn new(stream: &'static Stream, catalog: Option<&Catalog>, keep_unknown: bool) -> Result<Option<Self>> {
+    fn new(stream: &'static Stream, catalog: Option<&Catalog>, keep_unknown: bool) -> Result<Self> {
         let ours = discover::entry(stream)?;
-        let entry = match catalog {
-            None => ours.clone(),
-            Some(catalog) => match catalog.entry(stream.tap_stream_id) {
-                Some(entry) => entry.clone(),
-                None => return Ok(None),
-            },
-        };
-        if !stream_is_selected(&entry, stream.selected_by_default) {
-            return Ok(None);
-        }
+        let wished = catalog.and_then(|catalog| catalog.entry(stream.tap_stream_id));
+        let entry = wished.unwrap_or(&ours).clone();
         let full_table = stream.replication_key().is_some() && entry.replication_method() == Some("FULL_TABLE");
         let entry = entry.completed_by(&ours);
         let declared: Vec<String> = entry.properties().map(|(name, _)| name.clone()).collect();
@@ -225,7 +212,7 @@ impl StreamOutput {
         let line = message::schema_line(stream.tap_stream_id, &schema, stream.key_properties, stream.replication_key());
         let (schema, tally, version) = (Mutex::new(Some(line)), Mutex::default(), OnceLock::new());
         let doubtful = AtomicBool::new(false);
-        Ok(Some(Self { stream, full_table, version, doubtful, projection, schema, tally }))
+        Ok(Self { stream, full_table, version, doubtful, projection, schema, tally })
     }
 
     /// Whether records carry this field.

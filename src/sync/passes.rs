@@ -5,64 +5,63 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use futures_util::stream::StreamExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use tracing::{debug, info, warn};
 
-use crate::sentry::error::ErrorKind;
 use crate::singer::progress::Progress;
 use crate::singer::state::{Bookmark, State};
+use crate::sync::followers::Follower;
 use crate::sync::issue_list::{Found, Group};
 use crate::sync::issues::IssueWalk;
-use crate::sync::plan::Way;
 use crate::sync::walk::WalkError;
 use crate::sync::window::{Window, bookmark_of, start_after, start_for};
-use crate::sync::{Project, Sync, events, ways};
+use crate::sync::{Project, Sync};
 use crate::time::{Time, format_time, whole_second};
 
 /// One window end, and what is to be read up to it.
 pub struct Pass<'a> {
-    sync: &'a Sync,
-    projects: &'a [Project],
+    pub(super) sync: &'a Sync,
+    pub(super) projects: &'a [Project],
     /// End of the windows.
     pub end: Time,
     /// Bookmark of the issues, if they are read in this pass.
     issues: Option<Bookmark>,
-    /// Bookmark of the events, if they are read in this pass.
-    events: Option<Bookmark>,
+    /// What is read for the issues that are found changed.
+    followers: Vec<Follower<'a>>,
     /// Issues are read from the beginning, for changes that no event causes.
     refresh: bool,
 }
 
-/// Reads issues and events, whichever are selected.
+/// Reads issues, events and what hangs on issues, whichever are selected.
 pub async fn run(sync: &Sync, projects: &[Project]) -> Result<(), WalkError> {
-    for name in ["issues", "events"] {
-        if let Some(output) = sync.output.stream(name) {
-            sync.output.begin(output).await?;
-        }
+    let followers = Follower::all(sync).await;
+    let followers = followers.iter().flat_map(|follower| follower.outputs().to_vec());
+    for output in sync.output.stream("issues").into_iter().chain(followers) {
+        sync.output.begin(output).await?;
     }
     let now = whole_second(sync.client.server_now());
     let mut walk = IssueWalk::new(sync, projects);
     // Windows that an earlier run left half read keep their end; the earliest first, then what came since.
     loop {
-        let (issues, events) = (bookmark(sync, "issues").await, bookmark(sync, "events").await);
-        let half_read = |bookmark: &Option<Bookmark>| bookmark.as_ref()?.progress.as_ref().map(|progress| progress.end);
-        let end = [half_read(&issues), half_read(&events)].into_iter().flatten().filter(|end| *end < now).min();
-        let Some(end) = end else {
+        let (issues, followers) = (bookmark(sync, "issues").await, Follower::all(sync).await);
+        let half_read = issues.iter().filter_map(|bookmark| bookmark.progress.as_ref());
+        let half_read = half_read.chain(followers.iter().filter_map(Follower::progress)).map(|progress| progress.end);
+        let Some(end) = half_read.filter(|end| *end < now).min() else {
             return Pass { end: now, ..Pass::to_now(sync, projects).await }.run(&mut walk).await;
         };
         info!("Going on with the window that ends at {}", format_time(end));
-        let of_this_window =
-            |bookmark: &Bookmark| bookmark.progress.as_ref().is_none_or(|progress| progress.end == end);
+        let of_this_window = |progress: Option<&Progress>| progress.is_none_or(|progress| progress.end == end);
         let refresh = issues.as_ref().and_then(|issues| issues.progress.as_ref()).is_some_and(|progress| {
             progress.mark.start == Some(start_after(None, sync.config.start_date, sync.config.lookback))
         });
-        let (issues, events) = (issues.filter(of_this_window), events.filter(of_this_window));
-        Pass { sync, projects, end, issues, events, refresh }.run(&mut walk).await?;
+        let issues = issues.filter(|issues| of_this_window(issues.progress.as_ref()));
+        let followers = followers.into_iter().filter(|follower| of_this_window(follower.progress())).collect();
+        Pass { sync, projects, end, issues, followers, refresh }.run(&mut walk).await?;
     }
 }
 
 /// The bookmark of a selected stream; an empty one where the catalog asks for the full table.
-async fn bookmark(sync: &Sync, name: &str) -> Option<Bookmark> {
+pub async fn bookmark(sync: &Sync, name: &str) -> Option<Bookmark> {
     let output = sync.output.stream(name)?;
     if output.full_table {
         return Some(Bookmark::default());
@@ -81,10 +80,10 @@ fn refresh_is_due(sync: &Sync, issues: &Bookmark, now: Time) -> bool {
 impl<'a> Pass<'a> {
     /// Everything up to now.
     pub async fn to_now(sync: &'a Sync, projects: &'a [Project]) -> Self {
-        let (issues, events) = (bookmark(sync, "issues").await, bookmark(sync, "events").await);
+        let (issues, followers) = (bookmark(sync, "issues").await, Follower::all(sync).await);
         let end = whole_second(sync.client.server_now());
         let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(sync, issues, end));
-        Self { sync, projects, end, issues, events, refresh }
+        Self { sync, projects, end, issues, followers, refresh }
     }
 
     async fn run(self, walk: &mut IssueWalk<'_>) -> Result<(), WalkError> {
@@ -106,8 +105,10 @@ impl<'a> Pass<'a> {
         if let Some(bookmark) = &self.issues {
             self.finish_issues(bookmark, &found).await?;
         }
-        if let Some(bookmark) = &self.events {
-            self.read_events(bookmark, found, walk.knows_windows()).await?;
+        let mut running: FuturesUnordered<_> =
+            self.followers.iter().map(|follower| follower.read(&self, &found, walk.knows_windows())).collect();
+        while let Some(result) = running.next().await {
+            result?;
         }
         Ok(())
     }
@@ -116,8 +117,12 @@ impl<'a> Pass<'a> {
     fn name_lost_days(&self) {
         let all = Window { start: Time::MIN_UTC, end: self.end };
         let oldest = all.within_retention(self.sync.client.server_now()).start;
-        for (name, bookmark) in [("issues", &self.issues), ("events", &self.events)] {
-            let Some(bookmark) = bookmark else { continue };
+        let issues = self.issues.iter().map(|bookmark| ("issues", bookmark));
+        let followers = self.followers.iter().flat_map(|follower| {
+            let names = follower.outputs().iter().map(|output| output.stream.tap_stream_id);
+            names.zip(follower.bookmarks())
+        });
+        for (name, bookmark) in issues.chain(followers) {
             let read_to = self.projects.iter().filter_map(|project| bookmark_of(bookmark, &project.id)).min();
             if let Some(start) = read_to.filter(|start| *start < oldest) {
                 warn!("{name}: {} can no longer be had: the server keeps 90 days", Window { start, end: oldest });
@@ -125,11 +130,16 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// What is read for the issues that are found changed.
+    pub fn followers(&self) -> &[Follower<'a>] {
+        &self.followers
+    }
+
     /// Projects by the start of their window; equal windows of both streams share one walk.
     pub fn groups(&self) -> BTreeMap<Time, Group> {
         let mut groups: BTreeMap<Time, Group> = BTreeMap::new();
         let config = &self.sync.config;
-        let done = self.done();
+        let done: Vec<_> = self.followers.iter().map(|follower| follower.done(self.end)).collect();
         for project in self.projects {
             let start = |bookmark: &Bookmark| start_for(bookmark, &project.id, config.start_date, config.lookback);
             if let Some(bookmark) = &self.issues {
@@ -140,25 +150,13 @@ impl<'a> Pass<'a> {
                 };
                 groups.entry(start).or_default().emit.insert(project.id.clone());
             }
-            if let Some(bookmark) = &self.events
-                && !done.contains(&project.id)
-            {
-                groups.entry(start(bookmark)).or_default().detect.insert(project.id.clone());
+            for (follower, _) in self.followers.iter().zip(&done).filter(|(_, done)| !done.contains(&project.id)) {
+                let start = follower.start(self.sync, &project.id);
+                groups.entry(start).or_default().detect.insert(project.id.clone());
             }
         }
         groups.retain(|start, _| *start < self.end);
         groups
-    }
-
-    /// Projects whose events up to `end` were written by an earlier run.
-    fn done(&self) -> BTreeSet<String> {
-        self.progress().map(|progress| progress.done.clone()).unwrap_or_default()
-    }
-
-    /// What an interrupted run has done of the events up to `end`.
-    fn progress(&self) -> Option<&Progress> {
-        let progress = self.events.as_ref().and_then(|bookmark| bookmark.progress.as_ref());
-        progress.filter(|progress| progress.end == self.end)
     }
 
     async fn finish_issues(&self, old: &Bookmark, found: &Found) -> Result<(), WalkError> {
@@ -178,58 +176,13 @@ impl<'a> Pass<'a> {
     }
 
     /// The projects that rows nobody could read may have been of.
-    fn any_of(&self, found: &Found) -> impl Iterator<Item = String> {
+    pub fn any_of(&self, found: &Found) -> impl Iterator<Item = String> {
         self.projects.iter().filter(|_| found.odd).map(|project| project.id.clone())
-    }
-
-    async fn read_events(&self, old: &Bookmark, found: Found, knows_windows: bool) -> Result<(), WalkError> {
-        let mut failed: BTreeSet<String> = found.failed.keys().cloned().collect();
-        let mut done = self.done();
-        let config = &self.sync.config;
-        let mut work = Vec::new();
-        for project in self.projects.iter().filter(|project| !failed.contains(&project.id)) {
-            if let Some(issues) = found.changed.get(&project.id).filter(|_| !done.contains(&project.id)) {
-                let start = start_for(old, &project.id, config.start_date, config.lookback);
-                let continues = bookmark_of(old, &project.id).is_some();
-                let part = self.progress().and_then(|progress| progress.projects.get(&project.id).cloned());
-                let (issues, part) = (events::in_order(issues), part.unwrap_or_default());
-                let way = Way::ByIssue; // decided below, for all projects together
-                work.push(events::Work { project, issues, start, end: self.end, knows_windows, continues, way, part });
-            } else {
-                done.insert(project.id.clone());
-            }
-        }
-        let end = self.end;
-        let quiet = done.clone();
-        self.sync.output.advance_page(|state| state.progress_mut("events", end).done = quiet).await?;
-        ways::decide(self.sync, &mut work, knows_windows).await;
-        let mut running = events::run_all(self.sync, work);
-        while let Some((project, result)) = running.next().await {
-            match result {
-                Ok(()) => {}
-                Err(WalkError::Api(error)) if self.sync.goes_on_after(&error) => {
-                    self.sync.part_failed("events", project, &error);
-                    if error.kind != ErrorKind::NotFound {
-                        failed.insert(project.id.clone());
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        failed.extend(self.any_of(&found));
-        let projects = self.projects_after(old, &failed);
-        let change = |state: &mut State| {
-            let bookmark = state.bookmark_mut("events");
-            bookmark.start = Some(end);
-            bookmark.projects = Some(projects);
-            bookmark.progress = None;
-        };
-        Ok(self.sync.output.advance(change).await?)
     }
 
     /// Which projects the new bookmark speaks for: all that were read, and those that failed with their old start.
     /// A project that failed before it was ever read is left out, and so begins at `start_date` again.
-    fn projects_after(&self, old: &Bookmark, failed: &BTreeSet<String>) -> BTreeMap<String, Option<Time>> {
+    pub fn projects_after(&self, old: &Bookmark, failed: &BTreeSet<String>) -> BTreeMap<String, Option<Time>> {
         let mut after = BTreeMap::new();
         for project in self.projects {
             let own = old.projects.as_ref().and_then(|projects| projects.get(&project.id).copied().flatten());

@@ -4,6 +4,7 @@
 
 use crate::config::Sampling;
 use crate::sampling::keep;
+use crate::time::Time;
 
 /// Rows of a sample that may wait in memory for the end of a project's list.
 const SAMPLE_IN_MEMORY: u64 = 10_000;
@@ -19,6 +20,8 @@ pub struct ChangedIssue {
     pub events: Option<u64>,
     /// Events in its whole life; `None` where the server does not say.
     pub lifetime: Option<u64>,
+    /// When its newest event came; `None` where the server does not say.
+    pub last_seen: Option<Time>,
     /// Whether project event lists hold its events: error issues only (API §2.7).
     pub is_error: bool,
 }

@@ -17,6 +17,7 @@ fn issues(counts: &[u64]) -> Vec<ChangedIssue> {
         title: "".into(),
         events: Some(*events),
         lifetime: Some(*events),
+        last_seen: None,
         is_error: true,
     };
     counts.iter().map(issue).collect()

@@ -15,9 +15,9 @@ use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::singer::progress::Mark;
 use crate::singer::state::State;
-use crate::streams::{STREAMS, Source, Stream, TimeFilter};
+use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::Sync;
-use crate::sync::children::{Parent, key_of, push, with_endpoints};
+use crate::sync::children::{Child, Parent, key_of, push};
 use crate::sync::insides::Insides;
 use crate::sync::output::StreamOutput;
 use crate::sync::window::{Window, start_after};
@@ -49,6 +49,8 @@ struct Walk<'a> {
     sync: &'a Sync,
     stream: &'static Stream,
     output: Option<&'a StreamOutput>,
+    /// From where on the stream itself is to be written; the window may begin earlier, for those below it.
+    start: Time,
     insides: Insides<'a>,
     window: Window,
     /// End of the window, as the bookmark will have it.
@@ -66,18 +68,18 @@ struct Walk<'a> {
 /// Reads a root stream and the children that are its rows whole; moves their bookmarks. Returns the rows for children
 /// of their own endpoints.
 pub async fn walk(sync: &Sync, stream: &'static Stream) -> Result<Vec<Parent>, WalkError> {
-    let mut parents = Vec::new();
-    let mut missing = None;
-    let wanted = with_endpoints(sync, stream).next().is_some();
-    let mut keep = |row: &Row<'_>| match Parent::read(sync, stream, row) {
-        Ok(parent) if wanted => parents.push(parent),
+    let (mut parents, mut missing) = (Vec::new(), None);
+    let children = if stream.time_filter == TimeFilter::None { Child::all(sync, stream).await } else { Vec::new() };
+    let above = sync.values();
+    let mut keep = |row: &Row<'_>| match Parent::read(stream, row, &above) {
+        Ok(parent) if !children.is_empty() => parents.push(parent),
         Ok(_) => {}
         Err(field) => missing = Some(field),
     };
-    walk_rows(sync, stream, wanted, &mut keep).await?;
-    for (child, _) in with_endpoints(sync, stream) {
+    walk_rows(sync, stream, !children.is_empty(), &mut keep).await?;
+    for output in children.iter().flat_map(Child::outputs) {
         if let Some(field) = missing {
-            child.gap(format!("a parent row without {field}"));
+            output.gap(format!("a parent row without {field}"));
         }
     }
     Ok(parents)
@@ -91,7 +93,8 @@ pub async fn walk_rows(
     each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<(), WalkError> {
     let Source::Endpoint(endpoint) = &stream.source else { return Ok(()) };
-    let outputs = outputs(sync, stream);
+    let all = Walk::new(sync, stream, Window { start: Time::MIN_UTC, end: Time::MIN_UTC }).await;
+    let outputs: Vec<_> = all.outputs().collect();
     for output in &outputs {
         sync.output.begin(output).await?;
     }
@@ -107,7 +110,7 @@ pub async fn walk_rows(
     if stream.time_filter == TimeFilter::StartEnd {
         sync.ask_the_time().await?;
     }
-    let mut walk = Walk::new(sync, stream, &left).await;
+    let mut walk = Walk::to_now(sync, stream, &left).await;
     if walk.resume().await {
         for output in &left {
             output.doubt(); // as in `walk_children`
@@ -121,29 +124,25 @@ pub async fn walk_rows(
             return Ok(());
         }
         // The window was an old one, or the row is gone at which the interrupted run was: again, to now.
-        walk = Walk::new(sync, stream, &left).await;
+        walk = Walk::to_now(sync, stream, &left).await;
     }
     walk.pages(endpoint, each).await?;
     walk.finish().await
 }
 
-/// The stream's own output and those of children that are its rows, if they are selected.
-fn outputs<'a>(sync: &'a Sync, stream: &Stream) -> Vec<&'a StreamOutput> {
-    let name = stream.tap_stream_id;
-    let inside = |other: &&Stream| other.parent == Some(name) && matches!(other.source, Source::ParentRow(_));
-    let related = STREAMS.iter().filter(|other| other.tap_stream_id == name || inside(other));
-    related.filter_map(|other| sync.output.stream(other.tap_stream_id)).collect()
-}
-
 /// From the earliest start of the streams that are read from the same list, to now.
 async fn widest_window(sync: &Sync, outputs: &[&StreamOutput]) -> Window {
+    Window { start: earliest_start(sync, outputs).await, end: whole_second(sync.client.server_now()) }
+}
+
+/// The earliest start of several streams.
+pub async fn earliest_start(sync: &Sync, outputs: &[&StreamOutput]) -> Time {
     let mut start: Option<Time> = None;
     for output in outputs {
         let own = stream_start(sync, output).await;
         start = Some(start.map_or(own, |start| start.min(own)));
     }
-    let end = whole_second(sync.client.server_now());
-    Window { start: start.unwrap_or(sync.config.start_date), end }
+    start.unwrap_or(sync.config.start_date)
 }
 
 /// Where a stream is to be read from.
@@ -154,13 +153,25 @@ pub async fn stream_start(sync: &Sync, output: &StreamOutput) -> Time {
 }
 
 impl<'a> Walk<'a> {
-    async fn new(sync: &'a Sync, stream: &'static Stream, outputs: &[&'a StreamOutput]) -> Self {
-        let window = widest_window(sync, outputs).await;
+    /// To now, for these outputs.
+    async fn to_now(sync: &'a Sync, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
+        let mut walk = Self::new(sync, stream, widest_window(sync, left).await).await;
+        walk.output = walk.output.filter(|output| left.iter().any(|other| std::ptr::eq(*other, *output)));
+        walk.insides.only(left);
+        if let Some(output) = walk.output.filter(|_| walk.is_filtered()) {
+            walk.start = stream_start(sync, output).await;
+        }
+        walk
+    }
+
+    /// For all that is selected.
+    async fn new(sync: &'a Sync, stream: &'static Stream, window: Window) -> Self {
         Self {
             sync,
             stream,
-            output: outputs.iter().find(|output| output.stream.tap_stream_id == stream.tap_stream_id).copied(),
-            insides: Insides::new(sync, stream, outputs).await,
+            output: sync.output.stream(stream.tap_stream_id),
+            start: Time::MIN_UTC,
+            insides: Insides::new(sync, stream, window.end).await,
             window,
             end: window.end,
             skip_to: None,
@@ -225,7 +236,7 @@ impl<'a> Walk<'a> {
 
     /// Writes one page and what hangs on it.
     async fn page(&mut self, page: &Page, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), WalkError> {
-        let mut batch = self.output.map(|output| output.batch(page.size()));
+        let (mut batch, above) = (self.output.map(|output| output.batch(page.size())), self.sync.values());
         let mut rows = Vec::with_capacity(page.len());
         for row in page.rows() {
             let Some(row) = row else {
@@ -239,12 +250,18 @@ impl<'a> Walk<'a> {
             if !self.is_wanted(&place) {
                 continue;
             }
+            if self.is_filtered() && self.is_without_time(&row) {
+                for output in self.outputs() {
+                    output.skip("a row without the time that it would be sorted by");
+                }
+                continue;
+            }
             each(&row);
             if self.skips(&place) {
                 continue;
             }
-            if let Some(batch) = &mut batch {
-                push(self.sync, self.stream, batch, &row, Vec::new());
+            if let Some(batch) = batch.as_mut().filter(|_| place.time.is_none_or(|time| time >= self.start)) {
+                push(self.stream, batch, &row, &above, Vec::new());
             }
             rows.push((row, place));
         }
@@ -287,6 +304,11 @@ impl<'a> Walk<'a> {
         let seen =
             !place.key.is_empty() && (self.previous.contains(&place.key) || !self.recent.insert(place.key.clone()));
         !seen && (!self.is_filtered() || place.time.is_none_or(|time| self.window.contains(time)))
+    }
+
+    /// Whether the server has emptied the row: an archived replay keeps its id alone.
+    fn is_without_time(&self, row: &Row<'_>) -> bool {
+        self.stream.replication_key().and_then(|key| row.get(key)) == Some("null")
     }
 
     /// Whether an interrupted run has done this row.

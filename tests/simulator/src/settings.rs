@@ -38,6 +38,8 @@ pub struct Settings {
     pub latency: Duration,
     /// Compress answers for clients that accept gzip.
     pub gzip: bool,
+    /// The most rows of any page.
+    pub most_rows: usize,
     /// The most rows of a `full=true` page.
     pub full_cap: usize,
     /// Event lists know `full`.
@@ -79,6 +81,7 @@ impl Settings {
             bare_429: false,
             latency: Duration::ZERO,
             gzip: true,
+            most_rows: 100,
             full_cap: 10,
             honours_full: true,
             any_value_is_true: false,

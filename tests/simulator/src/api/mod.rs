@@ -3,6 +3,7 @@
 
 mod event;
 mod events;
+mod extra;
 pub(crate) mod index;
 mod issue;
 mod issues;
@@ -44,6 +45,7 @@ pub(crate) fn answer(view: &View<'_>, target: &Target) -> Reply {
         Target::Release(version) => releases::detail(view, version),
         Target::Commits(version) => releases::commits(view, version),
         Target::Deploys(version) => releases::deploys(view, version),
+        Target::Extra(extra, names) => extra::answer(view, extra, names),
     };
     answer.unwrap_or_else(|refusal| *refusal)
 }

@@ -1,5 +1,6 @@
 //! Which endpoint a path means, and which class and scopes it has. Knows no data.
 
+use super::extra::{Extra, Names};
 use crate::auth::Group;
 use crate::limits::Class;
 use crate::settings::Dialect;
@@ -43,6 +44,8 @@ pub(crate) enum Target {
     ProjectEvents(String),
     /// `projects/{org}/{project}/events/{event}/`
     ProjectEvent(String, String),
+    /// An endpoint with the same rows everywhere.
+    Extra(&'static Extra, Names),
 }
 
 /// A routed path.
@@ -61,15 +64,19 @@ impl Route {
         let ["api", "0", rest @ ..] = parts.as_slice() else {
             return None;
         };
-        let (organization, target) = match rest {
+        let ours = match rest {
             ["organizations", org, "issues", below @ ..] if !below.is_empty() => {
-                (Some(*org), (dialect != Dialect::Sentry9).then(|| issue(below)).flatten()?)
+                (dialect != Dialect::Sentry9).then(|| issue(below)).flatten().map(|target| (Some(*org), target))
             }
-            ["organizations", org, below @ ..] => (Some(*org), organization(below)?),
-            ["projects", org, project, below @ ..] => (Some(*org), self::project(project, below)?),
-            ["issues", below @ ..] => (None, issue(below)?),
-            _ => return None,
+            ["organizations", org, below @ ..] => organization(below).map(|target| (Some(*org), target)),
+            ["projects", org, project, below @ ..] => self::project(project, below).map(|target| (Some(*org), target)),
+            ["issues", below @ ..] => issue(below).map(|target| (None, target)),
+            _ => None,
         };
+        let (organization, target) = ours.or_else(|| {
+            let (extra, names) = Extra::of(rest).filter(|_| dialect != Dialect::Sentry9)?;
+            Some((Some(rest[1]), Target::Extra(extra, names)))
+        })?;
         Some(Self { organization: organization.map(str::to_owned), target })
     }
 }
@@ -135,6 +142,7 @@ impl Target {
                 Group::Issues
             }
             Self::Project(_) | Self::ProjectEvents(_) | Self::ProjectEvent(..) => Group::Project,
+            Self::Extra(extra, _) => extra.group(),
             Self::Releases | Self::Release(_) | Self::Commits(_) | Self::Deploys(_) => Group::Releases,
         }
     }

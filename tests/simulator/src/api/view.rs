@@ -87,7 +87,7 @@ impl View<'_> {
     /// The page size of everything but issue lists.
     pub(crate) fn per_page(&self) -> Answer<usize> {
         let Some(text) = self.call.get("per_page") else {
-            return Ok(100);
+            return Ok(self.settings.most_rows);
         };
         let size: i64 = text.parse().map_err(|_| self.bad("Invalid per_page parameter."))?;
         let least = i64::from(!self.is_sentry9());
@@ -95,7 +95,7 @@ impl View<'_> {
         if !(least..=100).contains(&size) {
             return Err(self.bad("Invalid per_page value. Must be between 1 and 100."));
         }
-        Ok(usize::try_from(size).expect("checked above"))
+        Ok(usize::try_from(size).expect("checked above").min(self.settings.most_rows))
     }
 
     /// The page size of issue lists: too much is cut silently.
