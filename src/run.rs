@@ -13,7 +13,7 @@ use tracing::info;
 use crate::about::about;
 use crate::cli::{Cli, Test};
 use crate::config::Config;
-use crate::discover::discover;
+use crate::discover;
 use crate::manual;
 use crate::progress::show;
 use crate::sentry::client::Client;
@@ -74,8 +74,7 @@ pub fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Future<Ou
 /// What needs neither config nor network. These win over everything else: Meltano adds them to a sync's arguments.
 fn text_without_config(cli: &Cli) -> Option<Result<String>> {
     if cli.discover {
-        // Pretty-printed: Meltano cannot read lines of 64 KiB.
-        return Some(discover().and_then(|catalog| Ok(serde_json::to_string_pretty(&catalog)? + "\n")));
+        return Some(discover::print());
     }
     if cli.about {
         return Some(Ok(about(cli.format)));

@@ -15,6 +15,7 @@ fn every_stream_has_keys_metadata_and_an_item_for_each_property() {
         let metadata = stream["metadata"].as_array().expect("metadata");
         assert_eq!(metadata[0]["breadcrumb"], serde_json::json!([]));
         assert_eq!(metadata[0]["metadata"]["table-key-properties"], stream["key_properties"]);
+        assert!(metadata[0]["metadata"]["request-cost"].as_str().is_some_and(|cost| !cost.is_empty()), "{name}");
         let by_default = original.contains(&name.as_str().expect("text"));
         assert_eq!(metadata[0]["metadata"]["selected-by-default"], by_default, "{name}");
         assert!(metadata[0]["metadata"].get("selected").is_none(), "selection is the user's");

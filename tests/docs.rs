@@ -7,7 +7,7 @@ use serde_json::Value;
 use tap_sentry::about::CAPABILITIES;
 use tap_sentry::config::Config;
 use tap_sentry::config::options::{Kind, OPTIONS};
-use tap_sentry::streams;
+use tap_sentry::streams::{self, Source};
 
 use crate::support::{Run, tap};
 
@@ -32,6 +32,28 @@ fn the_readme_names_every_option_and_every_stream() {
     for stream in streams::all() {
         assert!(readme.contains(&format!("| `{}`", stream.tap_stream_id)), "{} is missing", stream.tap_stream_id);
     }
+}
+
+/// The README's table of the streams that are read only where they are selected, as the table of streams has them.
+fn more_streams() -> String {
+    let mut block = String::from(
+        "| Stream | Key | Replication | Read from | Requests in a run | Scope |\n| --- | --- | --- | --- | --- | --- |\n",
+    );
+    for stream in streams::all().filter(|stream| !stream.selected_by_default) {
+        let Source::Endpoint(endpoint) = &stream.source else { continue };
+        let (name, cost, scope) = (stream.tap_stream_id, stream.cost, endpoint.scope);
+        let keys = stream.key_properties.join("`, `");
+        let path = endpoint.paths[0].replace("{organization}", "{org}");
+        let replication = stream.replication_key().map_or("full table".into(), |key| format!("incremental by `{key}`"));
+        let _ = writeln!(block, "| `{name}` | `{keys}` | {replication} | `{path}` | {cost} | `{scope}` |");
+    }
+    block
+}
+
+#[test]
+fn the_readme_shows_what_more_streams_there_are() {
+    let table = more_streams();
+    assert!(file("README.md").contains(&table), "README.md must contain\n{table}");
 }
 
 #[test]
@@ -74,7 +96,7 @@ fn meltano_has_the_settings_that_the_tap_has() {
     let text = file("meltano.yml");
     let settings = meltano_settings();
     assert!(text.contains(&settings), "meltano.yml must contain\n{settings}");
-    for stream in streams::all() {
+    for stream in streams::all().filter(|stream| stream.selected_by_default) {
         assert!(text.contains(&format!("{}.*", stream.tap_stream_id)), "{} is missing", stream.tap_stream_id);
     }
     for capability in CAPABILITIES {

@@ -338,6 +338,7 @@ fn every_example_and_every_name_of_the_api_document_fits_the_schemas() {
     let Some(directory) = directory_from("TAP_SENTRY_OPENAPI_DIR") else {
         return;
     };
+    let mut expected = Vec::new();
     let mut checker = Checker::default();
     for (operation, part_name) in OPERATIONS {
         let document = read_json(&directory.join(format!("{operation}.json"))).expect(operation);
@@ -349,13 +350,14 @@ fn every_example_and_every_name_of_the_api_document_fits_the_schemas() {
         let examples = examples.filter_map(|example| example.get("value")).chain(answer.get("example"));
         for example in examples {
             checker.check(operation, part_name, &rows_of(example));
+            expected.push(part_name);
         }
         let mut names = BTreeSet::new();
         documented_names(&answer["schema"], &mut names);
         assert!(!names.is_empty(), "{operation} documents no property");
         checker.check_names(operation, &part(part_name), names.iter());
     }
-    let expected: Vec<&str> = OPERATIONS.iter().map(|row| row.1).filter(|name| !name.ends_with("deploys")).collect();
+    assert!(expected.len() > 30, "{} examples", expected.len());
     checker.finish(&expected);
 }
 
