@@ -98,6 +98,18 @@ fn indented(schema: &str) -> String {
     schema.trim_end().replace('\n', "\n      ")
 }
 
+/// The property by which records of several organizations are told apart.
+pub const ORGANIZATION_SLUG: &str = "organization_slug";
+
+/// The catalog entry of one stream in a run over several organizations: keys hold within one.
+pub fn entry_of_several(stream: &Stream) -> Result<CatalogEntry> {
+    let mut entry = entry(stream)?;
+    let description = "Slug of the organization; added by the tap.";
+    entry.schema["properties"][ORGANIZATION_SLUG] = json!({"type": "string", "description": description});
+    entry.key_properties.push(ORGANIZATION_SLUG.to_owned());
+    Ok(entry)
+}
+
 /// The catalog entry of one stream, as discovery prints it.
 pub fn entry(stream: &Stream) -> Result<CatalogEntry> {
     let schema: Value = serde_json::from_str(stream.schema)

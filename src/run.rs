@@ -4,6 +4,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -18,8 +19,8 @@ use crate::manual;
 use crate::progress::show;
 use crate::sentry::client::Client;
 use crate::singer::catalog::Catalog;
-use crate::singer::state::State;
-use crate::singer::writer::{OutputClosed, Writer, WriterThread};
+use crate::singer::states::States;
+use crate::singer::writer::{OutputClosed, Writer};
 use crate::sync::Sync;
 use crate::sync::choice::Options;
 use crate::sync::doctor::examine;
@@ -91,7 +92,7 @@ fn text_without_config(cli: &Cli) -> Option<Result<String>> {
 /// The SCHEMA messages of the selected streams.
 fn schemas(cli: &Cli) -> Result<String> {
     let (writer, _thread) = Writer::spawn(std::io::sink());
-    let output = Output::new(writer, State::default(), catalog(cli)?.as_ref(), Options::default())?;
+    let output = Output::new(writer, States::default(), catalog(cli)?.as_ref(), &Options::default())?;
     Ok(output
         .streams()
         .filter_map(StreamOutput::schema)
@@ -115,19 +116,52 @@ fn conclude(result: Result<Ending>) -> Ending {
     }
 }
 
-/// Everything that a run needs, from files to the way to the target.
-fn prepare(cli: &Cli, out: impl Write + Send + 'static) -> Result<(Sync, WriterThread)> {
-    let config = Config::load(&cli.config)?;
-    let catalog = catalog(cli)?;
-    let state = cli.state.as_deref().map(|path| read(path, "state", State::parse)).transpose()?.unwrap_or_default();
-    let client = Client::new(&config.client)?;
-    let (writer, thread) = Writer::spawn(out);
-    let options = Options { keep_unknown: config.keep_unknown_fields, all_streams: config.all_streams };
-    let output = Output::new(writer, state, catalog.as_ref(), options)?;
-    if output.streams().next().is_none() {
-        bail!("the catalog selects no stream");
+/// What the command line names, read and checked.
+struct Given {
+    config: Config,
+    catalog: Option<Catalog>,
+    states: States,
+}
+
+impl Given {
+    fn read(cli: &Cli) -> Result<Self> {
+        let config = Config::load(&cli.config)?;
+        let catalog = catalog(cli)?;
+        let several = !config.organizations.is_empty();
+        let parse = |text: &str| States::parse(text, config.owner.as_deref(), several);
+        let states = cli.state.as_deref().map(|path| read(path, "state", parse)).transpose()?;
+        let states = match states {
+            Some(states) => states,
+            None => States::parse("", None, several)?,
+        };
+        Ok(Self { config, catalog, states })
     }
-    Ok((Sync { config, client, output }, thread))
+
+    /// Everything that a run over one organization needs.
+    fn sync(&self, config: Config, states: States, writer: Writer) -> Result<Sync> {
+        let client = Client::new(&config.client)?;
+        let several = !config.organizations.is_empty();
+        let options = Options {
+            organization: several.then(|| config.organization.clone()),
+            projects_only: !config.projects.is_first_shard(),
+            keep_unknown: config.keep_unknown_fields,
+            all_streams: config.all_streams,
+        };
+        let states = states.turn_to(&config.organization);
+        let output = Output::new(writer, states, self.catalog.as_ref(), &options)?;
+        // A share of the projects may well have nothing of what is selected.
+        if output.streams().next().is_none() && !options.projects_only {
+            bail!("the catalog selects no stream");
+        }
+        Ok(Sync { config, client, output, told: OnceLock::new() })
+    }
+
+    /// As `sync`, for each organization, writing nothing.
+    fn silent_syncs(&self) -> Result<Vec<Sync>> {
+        let (writer, _thread) = Writer::spawn(std::io::sink());
+        let one = |config| self.sync(config, self.states.clone(), writer.clone());
+        self.config.each_organization().into_iter().map(one).collect()
+    }
 }
 
 fn catalog(cli: &Cli) -> Result<Option<Catalog>> {
@@ -141,58 +175,88 @@ fn runtime() -> Result<Runtime> {
 
 /// Prints what a sync would cost; writes no message.
 fn plan(cli: &Cli, mut out: impl Write) -> Result<Ending> {
-    let (sync, _thread) = prepare(cli, std::io::sink())?;
-    let estimate = runtime()?.block_on(estimate(&sync))?;
-    print(&mut out, &estimate.print(cli.format))
+    let runtime = runtime()?;
+    for sync in Given::read(cli)?.silent_syncs()? {
+        let estimate = runtime.block_on(estimate(&sync))?;
+        print(&mut out, &estimate.print(cli.format))?;
+    }
+    Ok(Ending::Complete)
 }
 
 /// Prints whether a sync would work; writes no message.
 fn test(cli: &Cli, mut out: impl Write) -> Result<Ending> {
-    let (sync, _thread) = prepare(cli, std::io::sink())?;
-    sync.announce();
-    let report = runtime()?.block_on(examine(&sync))?;
-    print(&mut out, &report.print(cli.format))?;
-    match report.failures() {
-        None => Ok(Ending::Complete),
-        Some(streams) => bail!("a sync would fail: {streams}"),
+    let (runtime, mut failures) = (runtime()?, Vec::new());
+    for sync in Given::read(cli)?.silent_syncs()? {
+        sync.announce();
+        let report = runtime.block_on(examine(&sync))?;
+        print(&mut out, &report.print(cli.format))?;
+        failures.extend(report.failures());
     }
+    if failures.is_empty() {
+        return Ok(Ending::Complete);
+    }
+    bail!("a sync would fail: {}", failures.join("; "))
 }
 
 fn sync(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Result<Ending> {
-    let (sync, thread) = prepare(cli, out)?;
+    let given = Given::read(cli)?;
     let runtime = runtime()?;
-    sync.announce();
-    let outcome = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            signal = stop => Err(signal),
-            result = sync.run() => Ok(result),
-            () = show(&sync) => unreachable!("a display has no end"),
+    let (writer, thread) = Writer::spawn(out);
+    let (mut stop, mut states, mut failures) = (Box::pin(stop), given.states.clone(), Vec::new());
+    for config in given.config.each_organization() {
+        let sync = given.sync(config, states, writer.clone())?;
+        sync.announce();
+        let outcome = runtime.block_on(async {
+            tokio::select! {
+                biased;
+                signal = &mut stop => Err(signal),
+                result = sync.run() => Ok(result),
+                () = show(&sync) => unreachable!("a display has no end"),
+            }
+        });
+        match outcome {
+            Err(signal) => {
+                stopped(&runtime, &sync, signal);
+                drop((sync, writer));
+                let _ = thread.finish_within(LAST_LINES); // a target that is gone already cannot be helped
+                return Ok(Ending::Stopped(signal));
+            }
+            Ok(result) => failures.extend(finish(&sync, &runtime, result).err()),
         }
-    });
-    match outcome {
-        Err(signal) => {
-            info!("stopped by signal {signal}; the state says how far the run came");
-            // Waits for room in the channel, but not for a target that has stopped reading.
-            let last = async { tokio::time::timeout(LAST_LINES, sync.output.advance(|_| ())).await };
-            let _ = runtime.block_on(last);
-            summarize(&sync);
-            drop(sync);
-            let _ = thread.finish_within(LAST_LINES); // a target that is gone already cannot be helped
-            Ok(Ending::Stopped(signal))
+        states = sync.output.into_states();
+        if failures.last().is_some_and(is_the_end) {
+            break;
         }
-        Ok(result) => {
-            let ending = finish(&sync, &runtime, result);
-            drop(sync); // closes the channel, so that the thread writes what it has and ends
-            let written = thread.finish().context("cannot write to stdout");
-            let ending = ending?;
-            written.map(|()| ending)
-        }
+    }
+    drop(writer); // closes the channel, so that the thread writes what it has and ends
+    let written = thread.finish().context("cannot write to stdout");
+    let ending = verdict(failures)?;
+    written.map(|()| ending)
+}
+
+/// Writes a last STATE, but does not wait for a target that has stopped reading.
+fn stopped(runtime: &Runtime, sync: &Sync, signal: u8) {
+    info!("stopped by signal {signal}; the state says how far the run came");
+    let last = async { tokio::time::timeout(LAST_LINES, sync.output.advance(|_| ())).await };
+    let _ = runtime.block_on(last);
+    summarize(sync);
+}
+
+/// Whether no other organization needs to be tried after this.
+fn is_the_end(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<OutputClosed>().is_some()
+}
+
+fn verdict(mut failures: Vec<anyhow::Error>) -> Result<Ending> {
+    match failures.len() {
+        0 => Ok(Ending::Complete),
+        1 => Err(failures.remove(0)),
+        _ => bail!("{}", failures.iter().map(|error| format!("{error:#}")).collect::<Vec<_>>().join("; ")),
     }
 }
 
 /// The last STATE, the summary, and the verdict.
-fn finish(sync: &Sync, runtime: &Runtime, result: Result<()>) -> Result<Ending> {
+fn finish(sync: &Sync, runtime: &Runtime, result: Result<()>) -> Result<()> {
     if let Err(error) = &result
         && error.downcast_ref::<OutputClosed>().is_none()
     {
@@ -202,7 +266,7 @@ fn finish(sync: &Sync, runtime: &Runtime, result: Result<()>) -> Result<Ending> 
     let missing = summarize(sync);
     result?;
     match missing {
-        None => Ok(Ending::Complete),
+        None => Ok(()),
         Some(missing) => bail!("finished with gaps, which the next run will try again: {missing}"),
     }
 }

@@ -20,6 +20,7 @@ mod limits;
 mod old_servers;
 mod pipes;
 mod plan;
+mod projects;
 mod real;
 mod requests;
 mod sampling;

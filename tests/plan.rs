@@ -57,9 +57,10 @@ fn a_plan_for_people_is_a_table() {
     let run = Tap::new(&simulator).arg("--plan").run();
     assert_eq!(run.code, 0, "{}", run.stderr);
     let lines: Vec<Vec<&str>> = run.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["stream", "requests", "minutes", "records"]);
-    assert_eq!(lines[1], ["projects", "1", "0.0", "3"]);
-    assert_eq!(lines[9][0], "all");
+    assert_eq!(lines[0], ["acme"]);
+    assert_eq!(lines[2], ["stream", "requests", "minutes", "records"]);
+    assert_eq!(lines[3], ["projects", "1", "0.0", "3"]);
+    assert_eq!(lines[11][0], "all");
     let denied = Tap::at(&simulator.base_url(), "acme", "wrong").arg("--plan").run();
     assert_eq!((denied.code, denied.stdout.as_str()), (1, ""));
 }

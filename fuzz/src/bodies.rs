@@ -21,6 +21,7 @@ use tap_sentry::singer::catalog::{Catalog, CatalogEntry};
 use tap_sentry::singer::projection::Projection;
 use tap_sentry::singer::selection::{Kept, select_properties, stream_is_selected};
 use tap_sentry::singer::state::State;
+use tap_sentry::singer::states::States;
 use tap_sentry::singer::writer::Writer;
 use tap_sentry::streams::{self, Stream};
 use tap_sentry::sync::choice::Options;
@@ -90,7 +91,7 @@ pub fn catalog(data: &[u8]) {
     }
     if streams::all().any(|stream| catalog.entry(stream.tap_stream_id).is_some()) {
         let output =
-            Output::new(sink(), State::default(), Some(&catalog), Options::default()).expect("our schemas are right");
+            Output::new(sink(), States::default(), Some(&catalog), &Options::default()).expect("our schemas are right");
         for stream in output.streams() {
             let keys: Map<String, Value> =
                 stream.stream.automatic().iter().map(|key| ((*key).to_owned(), json!("1"))).collect();

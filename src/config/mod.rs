@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod options;
+pub mod projects;
 pub mod schema;
 pub mod sources;
 mod values;
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 
 use crate::config::address::{organization_in, parse_base_url, without_user_info};
 use crate::config::options::{DEFAULT_BASE_URL, DEFAULT_ORGANIZATION, find};
+use crate::config::projects::{ProjectChoice, Shard};
 use crate::config::sources::Gathered;
 use crate::config::values::Values;
 use crate::sentry::client::Settings;
@@ -33,8 +35,14 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct Config {
-    /// Slug of the organization.
+    /// Slug of the organization; of the first where there are several.
     pub organization: String,
+    /// All organizations, where several are to be read.
+    pub organizations: Vec<String>,
+    /// Which of them a state is of that does not say so.
+    pub owner: Option<String>,
+    /// Which projects are read.
+    pub projects: ProjectChoice,
     /// Nothing before this moment is asked for.
     pub start_date: DateTime<Utc>,
     /// Fetch whole event bodies.
@@ -106,6 +114,15 @@ impl Config {
         Ok(config)
     }
 
+    /// The organizations to read, one after the other; each but the only one with a configuration of its own.
+    pub fn each_organization(&self) -> Vec<Self> {
+        if self.organizations.is_empty() {
+            return vec![self.clone()];
+        }
+        let one = |organization: &String| Self { organization: organization.clone(), ..self.clone() };
+        self.organizations.iter().map(one).collect()
+    }
+
     fn check(object: &Map<String, Value>) -> Result<Self> {
         let mut values = Values::new(object);
         let token = values.text("api_token").and_then(|token| check_token(&mut values, token));
@@ -115,8 +132,10 @@ impl Config {
         let allow_http = values.boolean("allow_http").unwrap_or(false);
         let base_url = read_base_url(&mut values, allow_http);
         let organization = values.text("organization");
+        let organizations = read_organizations(&mut values);
+        let projects = read_projects(&mut values);
         let mut warnings = unknown_options(object);
-        if organization.is_none() {
+        if organization.is_none() && organizations.is_empty() {
             warnings.push(format!(
                 "organization is not set: reading {DEFAULT_ORGANIZATION:?}, the documented default, which is hardly yours"
             ));
@@ -130,7 +149,8 @@ impl Config {
                 "a slug, as in the address of your Sentry pages",
             );
         }
-        let organization = slug.unwrap_or_default();
+        let owner = slug.clone().filter(|slug| organizations.contains(slug));
+        let organization = organizations.first().cloned().or(slug).unwrap_or_default();
         let sampling = read_sampling(&mut values, object);
         let lookback = Duration::from_secs(values.integer("lookback_window", 0).unwrap_or(600)).min(LONGEST_LOOKBACK);
         let issue_refresh = read_refresh(&mut values);
@@ -139,10 +159,19 @@ impl Config {
         let fetch_event_details = values.boolean("fetch_event_details").unwrap_or(false);
         let fetch_issue_details = values.boolean("fetch_issue_details").unwrap_or(false);
         let activate_version = values.boolean("activate_version").unwrap_or(false);
+        if activate_version && (projects.shard.is_some() || !organizations.is_empty()) {
+            values.problems.push(
+                "activate_version cannot be used with shard or organizations: it would delete the rows of the others"
+                    .to_owned(),
+            );
+        }
         let all_streams = values.boolean("all_streams").unwrap_or(false);
         match (start_date, client) {
             (Some(start_date), Some(client)) if values.problems.is_empty() => Ok(Self {
                 organization,
+                organizations,
+                owner,
+                projects,
                 start_date,
                 fetch_event_details,
                 fetch_issue_details,
@@ -159,6 +188,30 @@ impl Config {
             _ => bail!("{}", values.problems.join("; ")),
         }
     }
+}
+
+fn read_organizations(values: &mut Values<'_>) -> Vec<String> {
+    let mut organizations = Vec::new();
+    for text in values.list("organizations") {
+        match organization_in(&text) {
+            Some(slug) if organizations.contains(&slug) => {}
+            Some(slug) => organizations.push(slug),
+            None => {
+                let shown = Value::from(without_user_info(&text));
+                values.wrong("organizations", &shown, "slugs, as in the address of your Sentry pages").unwrap_or(())
+            }
+        }
+    }
+    organizations
+}
+
+fn read_projects(values: &mut Values<'_>) -> ProjectChoice {
+    let (include, exclude) = (values.list("projects"), values.list("exclude_projects"));
+    let shard = values.text("shard").and_then(|text| match Shard::parse(&text) {
+        Some(shard) => Some(shard),
+        None => values.wrong("shard", &Value::from(text), "a share such as 2/4: the second of four"),
+    });
+    ProjectChoice { include, exclude, shard }
 }
 
 fn unknown_options(object: &Map<String, Value>) -> Vec<String> {

@@ -18,6 +18,8 @@ pub enum Kind {
     NumberOrWord,
     /// `true` or `false`.
     Boolean,
+    /// Several texts: an array, the same as text, or texts with commas between them.
+    List,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Number => &["number"],
             Self::NumberOrWord => &["number", "string"],
             Self::Boolean => &["boolean"],
+            Self::List => &["array", "string"],
         }
     }
 }
@@ -90,6 +93,20 @@ pub const OPTIONS: &[ConfigOption] = &[
         sentry_variable: Some("SENTRY_ORG"),
         ..option("organization", Kind::Text, Some("\"split-software\""), "Slug of the organization")
     },
+    option(
+        "organizations",
+        Kind::List,
+        None,
+        "Several organizations instead of one, read one after the other, each with its own state",
+    ),
+    option("projects", Kind::List, None, "Projects to read: slugs, ids, or patterns with * and ?; all without it"),
+    option("exclude_projects", Kind::List, None, "Projects to leave out: slugs, ids, or patterns with * and ?"),
+    option(
+        "shard",
+        Kind::Text,
+        None,
+        "Share of this machine among several: 2/4 reads the second of four shares of the projects",
+    ),
     option("rate_limit", Kind::Number, Some("10"), "Most API requests per second"),
     option("sample_fraction", Kind::Number, None, "Fraction of events to keep, from 0 to 1"),
     option("max_events_per_project", Kind::Integer, None, "Most events to fetch per project and run, the newest first"),

@@ -28,10 +28,10 @@ impl<'a> Values<'a> {
 
     /// A text, trimmed. Numbers are taken as their digits.
     pub fn text(&mut self, name: &str) -> Option<String> {
-        match self.present(name)? {
-            Value::String(text) => Some(text.trim().to_owned()),
-            Value::Number(number) => Some(number.to_string()),
-            other => self.wrong(name, other, "a text"),
+        let value = self.present(name)?;
+        match text_of(value) {
+            Some(text) => Some(text.trim().to_owned()),
+            None => self.wrong(name, value, "a text"),
         }
     }
 
@@ -75,6 +75,23 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Several texts; empty where there are none.
+    pub fn list(&mut self, name: &str) -> Vec<String> {
+        let Some(value) = self.present(name) else { return Vec::new() };
+        let parsed = value.as_str().filter(|text| text.trim_start().starts_with('['));
+        let parsed = parsed.and_then(|text| serde_json::from_str::<Value>(text).ok());
+        let texts = match parsed.as_ref().unwrap_or(value) {
+            Value::Array(items) => items.iter().map(text_of).collect(),
+            Value::String(text) => Some(text.split(',').map(str::to_owned).collect()),
+            number => text_of(number).map(|text| vec![text]),
+        };
+        let texts: Option<Vec<String>> = texts;
+        match texts {
+            Some(texts) => texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect(),
+            None => self.wrong(name, value, "a list of texts").unwrap_or_default(),
+        }
+    }
+
     /// A moment; naive times and bare dates are UTC.
     pub fn time(&mut self, name: &str) -> Option<Time> {
         let value = self.present(name)?;
@@ -101,6 +118,15 @@ impl<'a> Values<'a> {
         let shown = if secret { "(hidden)".to_owned() } else { value.to_string() };
         self.problems.push(format!("{name} is {shown}, and must be {right}"));
         None
+    }
+}
+
+/// A text, or a number as its digits.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

@@ -159,7 +159,8 @@ impl Client {
 
     /// Gets one page, however long the server makes us wait, or says why it cannot be had.
     pub async fn get(&self, request: &Request) -> Result<Page, ApiError> {
-        let all = self.knows_all_projects.load(Ordering::Relaxed) && request.endpoint.query.contains(&ALL_PROJECTS);
+        let asks_for_all = request.endpoint.query.contains(&ALL_PROJECTS) && !request.narrowed;
+        let all = asks_for_all && self.knows_all_projects.load(Ordering::Relaxed);
         match self.get_form(request, all).await {
             // Servers that do not know project=-1 take it for a project that may not be seen.
             Err(error) if all && error.kind == ErrorKind::Forbidden => {

@@ -25,18 +25,30 @@ pub struct Request {
     pub takes_no: bool,
     /// Retries of server errors; lowered for questions that a server may well answer with an error.
     pub max_retries: Option<u32>,
+    /// Whether the query names the projects, so that the endpoint's own `project=-1` is not sent.
+    pub narrowed: bool,
 }
 
 impl Request {
     /// A request for the first page.
     pub fn new(endpoint: &'static Endpoint, values: PathValues) -> Self {
-        Self { endpoint, values, query: Vec::new(), cursor: None, takes_no: false, max_retries: None }
+        Self { endpoint, values, query: Vec::new(), cursor: None, takes_no: false, max_retries: None, narrowed: false }
     }
 
     /// Adds a query parameter.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.query.push((Cow::Borrowed(name), value.into()));
+        self
+    }
+
+    /// Asks for these projects only, where the endpoint asks for all.
+    #[must_use]
+    pub fn of_projects<'a>(mut self, ids: impl IntoIterator<Item = &'a String>) -> Self {
+        if self.endpoint.query.contains(&ALL_PROJECTS) {
+            self.query.extend(ids.into_iter().map(|id| (Cow::Borrowed(ALL_PROJECTS.0), id.clone())));
+            self.narrowed = true;
+        }
         self
     }
 
@@ -55,6 +67,7 @@ impl Request {
             PageSize::PerPage => Some(("per_page", "100")),
             PageSize::Limit => Some(("limit", "100")),
         };
+        let all_projects = all_projects && !self.narrowed;
         let fixed = self.endpoint.query.iter().copied().filter(|pair| all_projects || *pair != ALL_PROJECTS);
         let own = self.query.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
         let cursor = self.cursor.as_deref().map(|cursor| ("cursor", cursor));

@@ -8,5 +8,6 @@ pub mod progress;
 pub mod projection;
 pub mod selection;
 pub mod state;
+pub mod states;
 pub mod types;
 pub mod writer;

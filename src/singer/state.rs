@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use anyhow::{Context, Result, ensure};
+use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::singer::progress::{Progress, Unfinished};
@@ -21,6 +23,19 @@ pub struct State {
     pub currently_syncing: Option<String>,
     /// The run that has not come to its end.
     pub run: Option<Unfinished>,
+    /// Which projects the last run was to read; absent where it was all of them.
+    pub choice: Option<Choice>,
+}
+
+/// A choice of projects, as far as it tells whether two runs had the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The names that were chosen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub projects: String,
+    /// The share of the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
 }
 
 /// How far one stream has been read.
@@ -39,25 +54,16 @@ pub struct Bookmark {
 
 impl State {
     /// Reads a state file's text: ours, the original tap's, or one wrapped by Meltano or in a STATE message.
-    pub fn parse(text: &str) -> anyhow::Result<Self> {
-        use anyhow::Context;
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        let value: Value = serde_json::from_str(text).context("the state file is not valid JSON")?;
-        anyhow::ensure!(value.is_object() || value.is_null(), "the state file must hold a JSON object");
-        Ok(Self::from_value(&value))
+    pub fn parse(text: &str) -> Result<Self> {
+        Ok(Self::from_value(&read_object(text)?))
     }
 
-    fn from_value(value: &Value) -> Self {
-        for wrapper in ["singer_state", "value", "completed"] {
-            if let Some(inner) = value.get(wrapper).filter(|inner| inner.is_object()) {
-                return Self::from_value(inner);
-            }
-        }
+    /// The state in an object that is not wrapped.
+    pub(super) fn from_value(value: &Value) -> Self {
         let mut state = Self {
             currently_syncing: value.get("currently_syncing").and_then(Value::as_str).map(str::to_owned),
             run: value.get("progress_markers").and_then(|run| serde_json::from_value(run.clone()).ok()),
+            choice: value.get("choice").and_then(|choice| serde_json::from_value(choice.clone()).ok()),
             ..Self::default()
         };
         if let Some(bookmarks) = value.get("bookmarks").and_then(Value::as_object) {
@@ -87,6 +93,25 @@ impl State {
     }
 }
 
+/// The object in a state file's text, out of what Meltano and STATE messages wrap around it.
+pub(super) fn read_object(text: &str) -> Result<Value> {
+    if text.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    let value: Value = serde_json::from_str(text).context("the state file is not valid JSON")?;
+    ensure!(value.is_object() || value.is_null(), "the state file must hold a JSON object");
+    Ok(unwrapped(value))
+}
+
+fn unwrapped(mut value: Value) -> Value {
+    for wrapper in ["singer_state", "value", "completed"] {
+        if let Some(inner) = value.get_mut(wrapper).filter(|inner| inner.is_object()) {
+            return unwrapped(inner.take());
+        }
+    }
+    value
+}
+
 impl Bookmark {
     /// `None` for what is no bookmark: junk of older taps is dropped here.
     fn from_value(value: &Value) -> Option<Self> {
@@ -106,21 +131,42 @@ impl Bookmark {
 
 /// The one shape that is written; a STATE line follows every page, so no tree is built for it.
 impl Serialize for State {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("bookmarks", &self.bookmarks)?;
-        if let Some(stream) = &self.currently_syncing {
+        Rest(self).entries(&mut map)?;
+        map.end()
+    }
+}
+
+/// What is not of any stream.
+pub(super) struct Rest<'a>(pub(super) &'a State);
+
+impl Rest<'_> {
+    fn entries<M: SerializeMap>(&self, map: &mut M) -> std::result::Result<(), M::Error> {
+        if let Some(stream) = &self.0.currently_syncing {
             map.serialize_entry("currently_syncing", stream)?;
         }
-        if let Some(run) = &self.run {
+        if let Some(run) = &self.0.run {
             map.serialize_entry("progress_markers", run)?;
         }
+        if let Some(choice) = &self.0.choice {
+            map.serialize_entry("choice", choice)?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Rest<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        self.entries(&mut map)?;
         map.end()
     }
 }
 
 impl Serialize for Bookmark {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for (name, time) in [("start", self.start), ("refreshed", self.refreshed)] {
             if let Some(time) = time {
@@ -141,7 +187,7 @@ impl Serialize for Bookmark {
 struct Projects<'a>(&'a BTreeMap<String, Option<Time>>);
 
 impl Serialize for Projects<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let start = |start: &Option<Time>| start.map(|start| ("start", format_time(start)));
         serializer.collect_map(self.0.iter().map(|(id, own)| (id, BTreeMap::from_iter(start(own)))))
     }

@@ -148,6 +148,11 @@ pub fn children(tap_stream_id: &str) -> impl Iterator<Item = &'static Stream> {
     all().filter(move |stream| stream.parent == Some(tap_stream_id))
 }
 
+/// A stream and those above it, up to the one whose rows come from a list of the organization.
+pub fn line(stream: &Stream) -> impl Iterator<Item = &Stream> {
+    std::iter::successors(Some(stream), |stream| find(stream.parent?))
+}
+
 /// The row of a stream.
 pub fn find(tap_stream_id: &str) -> Option<&'static Stream> {
     all().find(|stream| stream.tap_stream_id == tap_stream_id)

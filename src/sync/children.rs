@@ -10,7 +10,6 @@ use crate::json::text;
 use crate::sentry::endpoint::{Endpoint, PathValues};
 use crate::sentry::error::ErrorKind;
 use crate::sentry::pages::Pages;
-use crate::sentry::request::Request;
 use crate::singer::progress::Mark;
 use crate::singer::state::State;
 use crate::streams::{self, Added, Source, Stream, TimeFilter};
@@ -97,7 +96,7 @@ impl<'a> Child<'a> {
         if window.is_some_and(Window::is_empty) {
             return Ok(());
         }
-        let mut request = Request::new(self.endpoint, parent.values.clone());
+        let mut request = sync.request(self.endpoint, parent.values.clone());
         for (name, value) in window.into_iter().flat_map(Window::query) {
             request = request.with(name, value);
         }

@@ -1,14 +1,18 @@
-//! Which streams a run reads: those that the catalog selects, or the default ones.
+//! Which streams a run reads: those that the catalog selects, or the default ones, as far as this machine reads them.
 
 use tracing::warn;
 
 use crate::singer::catalog::Catalog;
 use crate::singer::selection::stream_is_selected;
-use crate::streams::{self, Stream};
+use crate::streams::{self, Source, Stream};
 
 /// What the configuration says of records.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
+    /// The organization that records and keys say they are of, where there are several.
+    pub organization: Option<String>,
+    /// Another machine reads what is of no project.
+    pub projects_only: bool,
     /// Fields that no schema declares are passed on.
     pub keep_unknown: bool,
     /// A catalog that selects every stream means every stream.
@@ -16,10 +20,22 @@ pub struct Options {
 }
 
 /// The streams to read, in the order of the table.
-pub fn selected_streams(catalog: Option<&Catalog>, all_streams: bool) -> Vec<&'static Stream> {
-    let Some(catalog) = catalog else {
-        return streams::all().filter(|stream| stream.selected_by_default).collect();
+pub fn selected_streams(catalog: Option<&Catalog>, options: &Options) -> Vec<&'static Stream> {
+    let mut selected = match catalog {
+        Some(catalog) => selected_by(catalog, options.all_streams),
+        None => streams::all().filter(|stream| stream.selected_by_default).collect(),
     };
+    selected.retain(|stream| !options.projects_only || is_of_projects(stream));
+    selected
+}
+
+/// Whether the stream's rows are those of projects one by one, so that each project is in one machine's share.
+fn is_of_projects(stream: &Stream) -> bool {
+    let root = streams::line(stream).last().unwrap_or(stream);
+    root.tap_stream_id == "projects" || matches!(root.source, Source::Issues | Source::Events)
+}
+
+fn selected_by(catalog: &Catalog, all_streams: bool) -> Vec<&'static Stream> {
     for entry in &catalog.streams {
         if streams::find(entry.id()).is_none() && stream_is_selected(entry, false) {
             warn!("the catalog selects {:?}, which this tap does not have; run --discover again", entry.id());

@@ -84,13 +84,13 @@ async fn test(sync: &Sync, stream: &'static Stream, known: &mut Known) -> Result
     match (&stream.source, stream.parent) {
         (Source::Endpoint(endpoint), None) => {
             let page = first_page(sync, endpoint, sync.values()).await?;
-            known.note(stream, &page, Vec::new());
+            known.note(sync, stream, &page, Vec::new());
             Ok(Outcome::Works)
         }
         (Source::Endpoint(endpoint), Some(parent)) => {
             let Some(values) = known.offered(sync, parent) else { return nothing(&one_of(parent)) };
             let page = first_page(sync, endpoint, values.clone()).await?;
-            known.note(stream, &page, values);
+            known.note(sync, stream, &page, values);
             Ok(Outcome::Works)
         }
         (Source::ParentRow(embeds), parent) => {
@@ -113,7 +113,7 @@ async fn test(sync: &Sync, stream: &'static Stream, known: &mut Known) -> Result
 }
 
 async fn first_page(sync: &Sync, endpoint: &'static Endpoint, values: PathValues) -> Result<Page, ApiError> {
-    sync.client.get(&Request::new(endpoint, values)).await
+    sync.client.get(&sync.request(endpoint, values)).await
 }
 
 /// `projects` are rows of one `project` each.
@@ -149,8 +149,9 @@ async fn events(sync: &Sync, project: &Project) -> Result<Outcome, WalkError> {
 }
 
 impl Known {
-    fn note(&mut self, stream: &'static Stream, page: &Page, above: PathValues) {
-        let Some(row) = page.rows().flatten().next() else { return };
+    fn note(&mut self, sync: &Sync, stream: &'static Stream, page: &Page, above: PathValues) {
+        let row = page.rows().flatten().find(|row| !sync.leaves_out(stream, row));
+        let Some(row) = row else { return };
         if stream.tap_stream_id == "projects"
             && let (Some(id), Some(slug)) = (row.text("id"), row.text("slug"))
         {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::Format;
 use crate::json::row::Row;
 use crate::sentry::endpoint::{Endpoint, Rows};
-use crate::sentry::request::{PAGE_ROWS, Request};
+use crate::sentry::request::PAGE_ROWS;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::event_rows::asks_for_details;
 use crate::sync::issue_list::{Found, Group};
@@ -37,6 +37,8 @@ pub struct Cost {
 /// What a sync would cost.
 #[derive(Debug, Default)]
 pub struct Estimate {
+    /// Slug of the organization.
+    pub organization: String,
     /// Selected streams, in order.
     pub streams: Vec<(&'static str, Cost)>,
     /// Requests per second over everything.
@@ -79,7 +81,8 @@ pub async fn estimate(sync: &Sync) -> Result<Estimate> {
     let rate = sync.config.client.rate_limit;
     let requests: u64 = streams.iter().map(|(_, cost)| cost.requests).sum();
     let asked = sync.client.costs.total().requests;
-    Ok(Estimate { seconds: seconds.max(number(requests) / rate), streams, rate, asked })
+    let organization = sync.config.organization.clone();
+    Ok(Estimate { organization, seconds: seconds.max(number(requests) / rate), streams, rate, asked })
 }
 
 /// A root stream by its first page, and the children that are its rows.
@@ -89,7 +92,7 @@ async fn first_page(
     endpoint: &'static Endpoint,
     costs: &mut BTreeMap<&'static str, Cost>,
 ) -> Result<()> {
-    let mut request = Request::new(endpoint, sync.values());
+    let mut request = sync.request(endpoint, sync.values());
     if stream.time_filter == TimeFilter::StartEnd
         && let Some(output) = sync.output.stream(stream.tap_stream_id)
     {
@@ -205,7 +208,8 @@ impl Estimate {
 
     /// A table for people.
     fn to_text(&self) -> String {
-        let mut text = format!("{:<20} {:>12} {:>10} {:>12}\n", "stream", "requests", "minutes", "records");
+        let mut text = format!("{}\n\n", self.organization);
+        let _ = writeln!(text, "{:<20} {:>12} {:>10} {:>12}", "stream", "requests", "minutes", "records");
         for [name, requests, minutes, records] in self.rows() {
             let _ = writeln!(text, "{name:<20} {requests:>12} {minutes:>10} {records:>12}");
         }
@@ -242,7 +246,7 @@ impl Estimate {
         let streams = self.streams.iter().map(|(name, of)| ((*name).to_owned(), cost(of)));
         let streams: serde_json::Map<String, Value> = streams.collect();
         json!({
-            "streams": streams, "all": cost(&self.total()), "seconds": self.seconds, "rate": self.rate, "asked": self.asked,
+            "organization": self.organization, "streams": streams, "all": cost(&self.total()), "seconds": self.seconds, "rate": self.rate, "asked": self.asked,
         })
     }
 }

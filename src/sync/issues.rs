@@ -109,11 +109,20 @@ impl<'a> IssueWalk<'a> {
                 Mode::OneProjectAtATime
             }
             Mode::OrganizationWide if error.kind == ErrorKind::NotFound => Mode::ProjectLists,
+            // Where only one is chosen, it is asked for alone from the first.
+            Mode::OrganizationWide if unknown_here && self.leaves_out() && self.projects.len() == 1 => {
+                Mode::ProjectLists
+            }
             Mode::OneProjectAtATime if unknown_here => Mode::ProjectLists,
             _ => return false,
         };
         debug!("{error}; trying an older way of listing issues");
         true
+    }
+
+    /// Whether there are projects that are not read.
+    fn leaves_out(&self) -> bool {
+        self.sync.told.get().is_some_and(|told| told.leaves_out)
     }
 
     /// Leaves out what today's servers no longer have.
@@ -124,11 +133,16 @@ impl<'a> IssueWalk<'a> {
     async fn organization_wide(&mut self, list: &mut List<'_>) -> Result<(), WalkError> {
         let wanted: BTreeSet<&String> = list.group.emit.union(&list.group.detect).collect();
         // As long as the server is not known: to a single project an old one answers with 500, to all of them with a refusal.
-        let all = !self.sure || wanted.len() >= self.projects.len() || wanted.len() > MAX_PROJECT_IDS;
+        let unsure = !self.sure || wanted.len() >= self.projects.len();
+        let all = (unsure && !self.leaves_out()) || wanted.len() > MAX_PROJECT_IDS;
         let ids: Vec<String> = if all { vec!["-1".to_owned()] } else { wanted.into_iter().cloned().collect() };
         let request = |query: &str| {
             let request = Request::new(&ORGANIZATION_ISSUES, self.sync.values()).with("query", query);
-            ids.iter().fold(request, |request, id| request.with("project", id.clone()))
+            let mut request = ids.iter().fold(request, |request, id| request.with("project", id.clone()));
+            if !self.sure && ids.len() == 1 && !all {
+                request.max_retries = Some(1);
+            }
+            request
         };
         let (main, feedback) = (request(""), request(FEEDBACK));
         self.read("", &main, Some(&feedback), list).await

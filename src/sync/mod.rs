@@ -21,6 +21,7 @@ pub mod output;
 pub mod part;
 pub mod passes;
 pub mod plan;
+pub mod projects;
 pub mod report;
 pub mod sample;
 pub mod summary;
@@ -29,6 +30,7 @@ pub mod ways;
 pub mod window;
 
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use anyhow::{Result, anyhow};
 use chrono::{TimeDelta, Utc};
@@ -36,7 +38,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use tracing::{info, warn};
 
 use crate::config::Config;
-use crate::json::row::Row;
 use crate::sentry::advice::advice;
 use crate::sentry::client::Client;
 use crate::sentry::endpoint::{Endpoint, PathValues};
@@ -47,7 +48,8 @@ use crate::singer::state::State;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::children::{Child, Parent, walk_children};
 use crate::sync::output::Output;
-use crate::sync::walk::{WalkError, walk, walk_rows};
+use crate::sync::projects::Told;
+use crate::sync::walk::{WalkError, walk};
 use crate::time::whole_second;
 
 /// A run: what was asked for, and the ways to the server and to the target.
@@ -59,6 +61,8 @@ pub struct Sync {
     pub client: Client,
     /// The target.
     pub output: Output,
+    /// What the project list has told.
+    pub told: OnceLock<Told>,
 }
 
 /// A project of the organization, as far as paths and records need it.
@@ -149,6 +153,7 @@ impl Sync {
         let now = whole_second(Utc::now());
         self.output
             .change(|state| {
+                self.note_choice(state);
                 if state.run.as_ref().is_some_and(|run| now.signed_duration_since(run.began).abs() < CONTINUED) {
                     info!("Going on with a run that was interrupted");
                     return;
@@ -167,38 +172,6 @@ impl Sync {
     pub(crate) fn wants(&self, tap_stream_id: &str) -> bool {
         let selected = |name: &str| self.output.stream(name).is_some();
         selected(tap_stream_id) || streams::children(tap_stream_id).any(|child| self.wants(child.tap_stream_id))
-    }
-
-    /// Reads the project list, which is also the proof that token, organization and server are right.
-    pub(crate) async fn projects(&self) -> Result<(Vec<Project>, Vec<Parent>)> {
-        let (mut projects, mut parents): (Vec<Project>, Vec<Parent>) = (Vec::new(), Vec::new());
-        let stream =
-            streams::find("projects").filter(|_| ["projects", "issues", "events"].iter().any(|name| self.wants(name)));
-        let Some(stream) = stream else {
-            return Ok((projects, parents));
-        };
-        let mut keep = |row: &Row<'_>| {
-            let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) else {
-                for output in self.output.streams().filter(|output| output.stream.tap_stream_id != "projects") {
-                    let below = reads_with(output.stream, "projects") || reads_with(output.stream, "issues");
-                    below.then(|| output.gap("a project row without id or slug"));
-                }
-                return;
-            };
-            let project = Project { id: id.into_owned(), slug: slug.into_owned() };
-            if !projects.contains(&project) {
-                projects.push(project);
-                parents.extend(Parent::read(stream, row, &self.values()));
-            }
-        };
-        walk_rows(self, stream, true, &mut keep).await.map_err(|error| self.fatal(error))?;
-        if projects.is_empty() {
-            // Some servers answer a wrong slug with an empty list: ask for the organization itself.
-            let request = Request::new(&ORGANIZATION, self.values());
-            self.client.get(&request).await.map_err(|error| self.fatal(error.into()))?;
-            warn!("the organization {:?} has no projects", self.config.organization);
-        }
-        Ok((projects, parents))
     }
 
     /// A stream that failed is a gap, and the others go on, unless the failure concerns them all.
@@ -287,7 +260,6 @@ impl Sync {
 /// Whether `stream` is read together with the stream of this name: as it, below it, or by the same walk.
 fn reads_with(stream: &Stream, tap_stream_id: &str) -> bool {
     let by_issue_walk = |stream: &Stream| matches!(stream.source, Source::Issues | Source::Events);
-    let mut line = std::iter::successors(Some(stream), |stream| streams::find(stream.parent?));
-    line.any(|stream| stream.tap_stream_id == tap_stream_id)
+    streams::line(stream).any(|stream| stream.tap_stream_id == tap_stream_id)
         || (by_issue_walk(stream) && streams::find(tap_stream_id).is_some_and(by_issue_walk))
 }

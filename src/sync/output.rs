@@ -12,13 +12,15 @@ use anyhow::Result;
 use chrono::Utc;
 use tracing::warn;
 
-use crate::discover;
+use crate::discover::{self, ORGANIZATION_SLUG};
 use crate::json::row::Row;
+use crate::json::text;
 use crate::singer::catalog::Catalog;
 use crate::singer::message;
 use crate::singer::projection::{Notes, Projection, RecordWriter};
 use crate::singer::selection::select_properties;
 use crate::singer::state::{Bookmark, State};
+use crate::singer::states::States;
 use crate::singer::writer::{OutputClosed, Writer};
 use crate::streams::{self, Stream};
 use crate::sync::choice::{Options, selected_streams};
@@ -52,6 +54,8 @@ pub struct StreamOutput {
     pub stream: &'static Stream,
     /// Whether the catalog asks for the whole table although the stream is incremental.
     pub full_table: bool,
+    /// The organization that records are of, as JSON, where there are several.
+    organization: Option<String>,
     /// Of the rows of a full table, where targets shall be told which are gone.
     version: OnceLock<i64>,
     /// Whether rows may be missing without a gap being known.
@@ -73,7 +77,7 @@ pub struct Output {
 
 #[derive(Debug)]
 struct StateKeeper {
-    state: State,
+    states: States,
     written: Option<Instant>,
     /// Length of the last STATE line.
     last_size: u64,
@@ -91,14 +95,19 @@ pub struct Batch<'a> {
 
 impl Output {
     /// Prepares every stream that the catalog (or, without one, the default) selects.
-    pub fn new(writer: Writer, state: State, catalog: Option<&Catalog>, options: Options) -> Result<Self> {
+    pub fn new(writer: Writer, states: States, catalog: Option<&Catalog>, options: &Options) -> Result<Self> {
         let mut selected = BTreeMap::new();
-        for stream in selected_streams(catalog, options.all_streams) {
-            let output = StreamOutput::new(stream, catalog, options.keep_unknown)?;
+        for stream in selected_streams(catalog, options) {
+            let output = StreamOutput::new(stream, catalog, options)?;
             selected.insert(stream.tap_stream_id, output);
         }
-        let state = tokio::sync::Mutex::new(StateKeeper { state, written: None, last_size: 0 });
+        let state = tokio::sync::Mutex::new(StateKeeper { states, written: None, last_size: 0 });
         Ok(Self { writer, state, streams: selected, unvouched: AtomicU64::new(0) })
+    }
+
+    /// The states, when nothing more is to be read.
+    pub fn into_states(self) -> States {
+        self.state.into_inner().states
     }
 
     /// A stream's output, if it is selected.
@@ -122,24 +131,24 @@ impl Output {
         let schema = lock(&output.schema).take();
         if let Some(schema) = schema {
             self.writer.write(schema).await?;
-            self.state.lock().await.state.currently_syncing = Some(output.stream.tap_stream_id.to_owned());
+            self.state.lock().await.states.current.currently_syncing = Some(output.stream.tap_stream_id.to_owned());
         }
         Ok(())
     }
 
     /// Whether this run, or an interrupted one that it continues, has read the whole of a full table.
     pub async fn has_read(&self, tap_stream_id: &str) -> bool {
-        self.state.lock().await.state.run.as_ref().is_some_and(|run| run.done.contains(tap_stream_id))
+        self.state.lock().await.states.current.run.as_ref().is_some_and(|run| run.done.contains(tap_stream_id))
     }
 
     /// A copy of a stream's bookmark.
     pub async fn bookmark(&self, tap_stream_id: &str) -> Bookmark {
-        self.state.lock().await.state.bookmark(tap_stream_id)
+        self.state.lock().await.states.current.bookmark(tap_stream_id)
     }
 
     /// Gives the rows of full tables a version: when the run began.
     pub async fn set_versions(&self) {
-        let Some(began) = self.state.lock().await.state.run.as_ref().map(|run| run.began) else { return };
+        let Some(began) = self.state.lock().await.states.current.run.as_ref().map(|run| run.began) else { return };
         for output in self.streams().filter(|output| output.stream.replication_key().is_none()) {
             output.version.get_or_init(|| began.timestamp_millis());
         }
@@ -147,13 +156,13 @@ impl Output {
 
     /// Changes the state; the next STATE line says it.
     pub async fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().await.state);
+        change(&mut self.state.lock().await.states.current);
     }
 
     /// Changes the state and writes it: what it vouches for must have been queued before.
     pub async fn advance(&self, change: impl FnOnce(&mut State)) -> Result<(), OutputClosed> {
         let mut keeper = self.state.lock().await;
-        change(&mut keeper.state);
+        change(&mut keeper.states.current);
         self.write_state(&mut keeper).await
     }
 
@@ -184,14 +193,14 @@ impl Output {
     /// As `advance`, for one page: writes unless STATE lines would outweigh the records.
     pub async fn advance_page(&self, change: impl FnOnce(&mut State)) -> Result<(), OutputClosed> {
         let mut keeper = self.state.lock().await;
-        change(&mut keeper.state);
+        change(&mut keeper.states.current);
         let light = keeper.last_size * STATE_SHARE <= self.unvouched.load(Ordering::Relaxed);
         let due = keeper.written.is_none_or(|written| written.elapsed() >= STATE_INTERVAL);
         if light || due { self.write_state(&mut keeper).await } else { Ok(()) }
     }
 
     async fn write_state(&self, keeper: &mut StateKeeper) -> Result<(), OutputClosed> {
-        let line = message::state_line(&keeper.state);
+        let line = message::state_line(&keeper.states);
         keeper.written = Some(Instant::now());
         keeper.last_size = line.len() as u64;
         self.unvouched.store(0, Ordering::Relaxed);
@@ -200,19 +209,23 @@ impl Output {
 }
 
 impl StreamOutput {
-    fn new(stream: &'static Stream, catalog: Option<&Catalog>, keep_unknown: bool) -> Result<Self> {
-        let ours = discover::entry(stream)?;
+    fn new(stream: &'static Stream, catalog: Option<&Catalog>, options: &Options) -> Result<Self> {
+        let several = options.organization.is_some();
+        let ours = if several { discover::entry_of_several(stream) } else { discover::entry(stream) }?;
         let wished = catalog.and_then(|catalog| catalog.entry(stream.tap_stream_id));
         let entry = wished.unwrap_or(&ours).clone();
         let full_table = stream.replication_key().is_some() && entry.replication_method() == Some("FULL_TABLE");
         let entry = entry.completed_by(&ours);
         let declared: Vec<String> = entry.properties().map(|(name, _)| name.clone()).collect();
-        let (schema, kept) = select_properties(&entry.schema, &entry, &stream.automatic());
-        let projection = Projection::new(&schema, declared, kept, stream.key_properties, keep_unknown);
-        let line = message::schema_line(stream.tap_stream_id, &schema, stream.key_properties, stream.replication_key());
+        let keys: Vec<&str> = ours.key_properties.iter().map(String::as_str).collect();
+        let automatic: Vec<&str> = keys.iter().copied().chain(stream.replication_key()).collect();
+        let (schema, kept) = select_properties(&entry.schema, &entry, &automatic);
+        let projection = Projection::new(&schema, declared, kept, &keys, options.keep_unknown);
+        let line = message::schema_line(stream.tap_stream_id, &schema, &keys, stream.replication_key());
+        let organization = options.organization.as_deref().map(text::quote);
         let (schema, tally, version) = (Mutex::new(Some(line)), Mutex::default(), OnceLock::new());
         let doubtful = AtomicBool::new(false);
-        Ok(Self { stream, full_table, version, doubtful, projection, schema, tally })
+        Ok(Self { stream, full_table, organization, version, doubtful, projection, schema, tally })
     }
 
     /// Whether records carry this field.
@@ -270,7 +283,15 @@ impl Batch<'_> {
     pub fn push(&mut self, row: &Row<'_>, overrides: &[(&str, &str)]) {
         let before = self.lines.len();
         self.lines.extend_from_slice(&self.start);
-        match self.writer.write(&mut self.lines, row, overrides) {
+        let written = match &self.output.organization {
+            None => self.writer.write(&mut self.lines, row, overrides),
+            Some(own) => {
+                let others = overrides.iter().filter(|(name, _)| *name != ORGANIZATION_SLUG);
+                let overrides: Vec<_> = others.copied().chain([(ORGANIZATION_SLUG, own.as_str())]).collect();
+                self.writer.write(&mut self.lines, row, &overrides)
+            }
+        };
+        match written {
             Ok(()) => {
                 self.lines.extend_from_slice(message::RECORD_END);
                 self.records += 1;

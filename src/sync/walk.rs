@@ -12,7 +12,6 @@ use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::ApiError;
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
-use crate::sentry::request::Request;
 use crate::singer::progress::Mark;
 use crate::singer::state::State;
 use crate::streams::{Source, Stream, TimeFilter};
@@ -214,7 +213,7 @@ impl<'a> Walk<'a> {
         if self.is_filtered() && self.window.is_empty() {
             return Ok(());
         }
-        let mut request = Request::new(endpoint, self.sync.values());
+        let mut request = self.sync.request(endpoint, self.sync.values());
         if self.is_filtered() {
             for (name, value) in self.window.query() {
                 request = request.with(name, value);
@@ -243,6 +242,7 @@ impl<'a> Walk<'a> {
                 self.skip("a row that is no object");
                 continue;
             };
+            let left_out = self.sync.leaves_out(self.stream, &row);
             let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
             let place = Place { key: key_of(self.stream, &row), time };
             self.newest_first &= self.last.is_none_or(|last| time.is_none_or(|time| time <= last));
@@ -257,7 +257,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             each(&row);
-            if self.skips(&place) {
+            if self.skips(&place) || left_out {
                 continue;
             }
             if let Some(batch) = batch.as_mut().filter(|_| place.time.is_none_or(|time| time >= self.start)) {

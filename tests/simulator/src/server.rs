@@ -16,6 +16,9 @@ use crate::state::State;
 /// The state as threads share it.
 pub(crate) type Shared = Arc<Mutex<State>>;
 
+/// The organizations of a server, by the slugs they had at the start.
+type Organizations = Arc<[(String, Shared)]>;
+
 /// Locks the state, also after a test panicked with it.
 pub(crate) fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -31,7 +34,8 @@ pub(crate) struct Server {
 
 impl Server {
     /// Listens on a port of 127.0.0.1, any free one for 0, and serves from a new thread.
-    pub(crate) fn start(shared: Shared, port: u16) -> std::io::Result<Self> {
+    pub(crate) fn start(organizations: Vec<(String, Shared)>, port: u16) -> std::io::Result<Self> {
+        let organizations: Organizations = organizations.into();
         let listener = StdListener::bind(("127.0.0.1", port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -41,7 +45,7 @@ impl Server {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(listener, shared) => {}
+                    () = accept(listener, organizations) => {}
                 }
             });
         })?;
@@ -60,7 +64,7 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: StdListener, shared: Shared) {
+async fn accept(listener: StdListener, organizations: Organizations) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
@@ -68,28 +72,36 @@ async fn accept(listener: StdListener, shared: Shared) {
     while let Ok((stream, _)) = listener.accept().await {
         connection += 1;
         stream.set_nodelay(true).ok();
-        let shared = Arc::clone(&shared);
-        tokio::spawn(async move { converse(stream, shared, connection).await.ok() });
+        let organizations = Arc::clone(&organizations);
+        tokio::spawn(async move { converse(stream, organizations, connection).await.ok() });
     }
 }
 
 /// Answers the requests of one connection until either side has had enough.
-async fn converse(mut stream: TcpStream, shared: Shared, connection: u64) -> std::io::Result<()> {
+async fn converse(mut stream: TcpStream, organizations: Organizations, connection: u64) -> std::io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(call) = next_call(&mut stream, &mut buffer).await? {
-        let ticket = lock(&shared).begin(&call, connection);
+        let shared = named(&organizations, &call);
+        let ticket = lock(shared).begin(&call, connection);
         if !ticket.delay.is_zero() {
             tokio::time::sleep(ticket.delay).await;
         }
-        let (reply, manner) = lock(&shared).complete(&ticket, &call);
+        let (reply, manner) = lock(shared).complete(&ticket, &call);
         let sent = wire::send(&mut stream, &reply, &manner).await;
         let bytes = sent.as_ref().map_or(0, |sent| sent.body);
-        lock(&shared).end(&ticket, &reply, bytes);
+        lock(shared).end(&ticket, &reply, bytes);
         if sent?.after == After::Close {
             break;
         }
     }
     Ok(())
+}
+
+/// The state of the organization that a path names by its first slug; that of the first if it names none of them.
+fn named<'a>(organizations: &'a Organizations, call: &Call) -> &'a Shared {
+    let (segments, _) = call.segments();
+    let named = organizations.iter().find(|(slug, _)| segments.get(3) == Some(slug));
+    &named.unwrap_or(&organizations[0]).1
 }
 
 /// Reads the next request, its body thrown away; none at the end of the connection or of sense.

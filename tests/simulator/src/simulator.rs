@@ -14,7 +14,7 @@ use crate::state::State;
 
 /// A running local Sentry on a port of 127.0.0.1. It stops when dropped.
 pub struct Simulator {
-    server: Server,
+    server: Arc<Server>,
     shared: Shared,
     token: String,
 }
@@ -33,11 +33,24 @@ impl Simulator {
     /// # Panics
     /// If the port is taken, or the machine gives no thread.
     pub fn start_on(port: u16, organization: Organization, settings: Settings) -> Self {
-        let state = State::new(organization, settings);
-        let token = state.tokens.main();
-        let shared = Arc::new(Mutex::new(state));
-        let server = Server::start(Arc::clone(&shared), port).expect("a local port and a thread");
-        Self { server, shared, token }
+        Self::start_all(port, vec![organization], &settings).remove(0)
+    }
+
+    /// Starts one server for several organizations, with a handle for each; they have the same token and limits of their
+    /// own. It stops when all handles are dropped.
+    ///
+    /// # Panics
+    /// If the port is taken, or the machine gives no thread.
+    pub fn start_all(port: u16, organizations: Vec<Organization>, settings: &Settings) -> Vec<Self> {
+        let states: Vec<State> =
+            organizations.into_iter().map(|organization| State::new(organization, settings.clone())).collect();
+        let shared: Vec<(String, String, Shared)> = states
+            .into_iter()
+            .map(|state| (state.org.slug.clone(), state.tokens.main(), Arc::new(Mutex::new(state))))
+            .collect();
+        let by_slug = shared.iter().map(|(slug, _, shared)| (slug.clone(), Arc::clone(shared))).collect();
+        let server = Arc::new(Server::start(by_slug, port).expect("a local port and a thread"));
+        shared.into_iter().map(|(_, token, shared)| Self { server: Arc::clone(&server), shared, token }).collect()
     }
 
     /// `http://127.0.0.1:PORT/api/0/`

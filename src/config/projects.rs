@@ -1,0 +1,167 @@
+//! Which projects a run reads: those that are named, and of these one machine's share. Pure.
+
+use std::fmt::Write;
+
+/// The choice of projects; everything by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectChoice {
+    /// Patterns of projects to read; none means all.
+    pub include: Vec<String>,
+    /// Patterns of projects to leave out.
+    pub exclude: Vec<String>,
+    /// The share of this machine, if there are several.
+    pub shard: Option<Shard>,
+}
+
+/// One of several machines that share an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1 to `of`.
+    pub number: u64,
+    /// How many there are.
+    pub of: u64,
+}
+
+impl ProjectChoice {
+    /// Whether projects are chosen by name.
+    pub fn is_named(&self) -> bool {
+        !self.include.is_empty() || !self.exclude.is_empty()
+    }
+
+    /// Whether a project is named, by slug or id; shares do not matter.
+    pub fn names(&self, id: &str, slug: &str) -> bool {
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| is_named_by(pattern, id, slug));
+        (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
+    }
+
+    /// Whether a project is in the share of this machine.
+    pub fn shares(&self, id: &str) -> bool {
+        self.shard.is_none_or(|shard| shard.has(id))
+    }
+
+    /// Whether this machine reads what belongs to the organization as a whole.
+    pub fn is_first_shard(&self) -> bool {
+        self.shard.is_none_or(|shard| shard.number == 1)
+    }
+
+    /// Patterns that name none of these projects (id and slug).
+    pub fn idle_patterns(&self, projects: &[(String, String)]) -> Vec<&str> {
+        let idle = |pattern: &&String| !projects.iter().any(|(id, slug)| is_named_by(pattern, id, slug));
+        self.include.iter().chain(&self.exclude).filter(idle).map(String::as_str).collect()
+    }
+
+    /// The names as one text, to be compared with that of another run; empty if all are read.
+    pub fn said(&self) -> String {
+        let mut text = self.include.join(",");
+        for pattern in &self.exclude {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{}!{pattern}", if text.is_empty() { "" } else { "," });
+        }
+        text
+    }
+}
+
+impl Shard {
+    /// `k/n`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (number, of) = text.split_once('/')?;
+        let (number, of) = (number.trim().parse().ok()?, of.trim().parse().ok()?);
+        (number >= 1 && number <= of).then_some(Self { number, of })
+    }
+
+    /// Whether a project belongs to it. The same for every version of the tap, since states depend on it.
+    pub fn has(self, id: &str) -> bool {
+        spread(id) % self.of == self.number - 1
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+/// FNV-1a over the digits, then mixed: the low bits alone would depend on few digits, and ids often have equal steps.
+fn spread(id: &str) -> u64 {
+    let hash = id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
+}
+
+fn is_named_by(pattern: &str, id: &str, slug: &str) -> bool {
+    pattern == id || matches(pattern.as_bytes(), slug.as_bytes())
+}
+
+/// `*` stands for any text, `?` for one character; slugs are plain ASCII.
+fn matches(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern, text) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => (0..=text.len()).any(|at| matches(rest, &text[at..])),
+        ([b'?', rest @ ..], [_, tail @ ..]) => matches(rest, tail),
+        ([first, rest @ ..], [head, tail @ ..]) if first == head => matches(rest, tail),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn choice(include: &[&str], exclude: &[&str]) -> ProjectChoice {
+        let owned = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        ProjectChoice { include: owned(include), exclude: owned(exclude), shard: None }
+    }
+
+    #[test]
+    fn slugs_ids_and_patterns_name_projects() {
+        let named = |choice: &ProjectChoice| {
+            let all = [("1", "web"), ("2", "web-api"), ("30", "ios"), ("4", "30")];
+            all.into_iter().filter(|(id, slug)| choice.names(id, slug)).map(|(id, _)| id).collect::<Vec<_>>()
+        };
+        assert_eq!(named(&choice(&[], &[])), ["1", "2", "30", "4"]);
+        assert_eq!(named(&choice(&["web"], &[])), ["1"]);
+        assert_eq!(named(&choice(&["web*"], &[])), ["1", "2"]);
+        assert_eq!(named(&choice(&["web*"], &["*-api"])), ["1"]);
+        assert_eq!(named(&choice(&[], &["???"])), ["2", "4"]);
+        assert_eq!(named(&choice(&["30"], &[])), ["30", "4"]);
+        assert_eq!(named(&choice(&["nothing"], &[])), [""; 0]);
+        let projects = [("1".to_owned(), "web".to_owned())];
+        assert_eq!(choice(&["w*", "x"], &["y?"]).idle_patterns(&projects), ["x", "y?"]);
+        assert_eq!(choice(&["w*", "x"], &["y?"]).said(), "w*,x,!y?");
+    }
+
+    #[test]
+    fn the_share_of_a_project_never_changes() {
+        let shares = |of| (1..=8).map(|id: u32| spread(&id.to_string()) % of).collect::<Vec<_>>();
+        assert_eq!(shares(4), SHARES_OF_4);
+        assert_eq!(Shard::parse("2/4"), Some(Shard { number: 2, of: 4 }));
+        for wrong in ["", "2", "0/4", "5/4", "a/b", "1/0", "-1/4", "1/4/2"] {
+            assert_eq!(Shard::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    const SHARES_OF_4: [u64; 8] = [0, 1, 0, 3, 3, 1, 1, 3];
+
+    proptest! {
+        #[test]
+        fn every_project_is_in_exactly_one_share(id in "[1-9][0-9]{0,17}", of in 1_u64..40) {
+            let holders = (1..=of).filter(|number| Shard { number: *number, of }.has(&id)).count();
+            prop_assert_eq!(holders, 1);
+        }
+
+        #[test]
+        fn shares_are_about_equal(first in 1_u64..1_000_000_000_000, step in 1_u64..5000, of in 2_u64..9) {
+            let ids = (0..400).map(|n| (first + n * step).to_string());
+            let mut sizes = vec![0_u64; usize::try_from(of).expect("small")];
+            for id in ids {
+                sizes[usize::try_from(spread(&id) % of).expect("small")] += 1;
+            }
+            let even = 400 / of;
+            prop_assert!(sizes.iter().all(|size| *size * 4 > even && *size < even * 2), "{:?}", sizes);
+        }
+    }
+}
