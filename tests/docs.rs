@@ -129,7 +129,11 @@ fn documents() -> Vec<(PathBuf, String)> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let docs = std::fs::read_dir(root.join("docs")).expect("docs").map(|entry| entry.expect("an entry").path());
     let names = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"].map(|name| root.join(name));
-    docs.chain(names).map(|path| (path.clone(), std::fs::read_to_string(path).expect("a text"))).collect()
+    let is_text = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "md");
+    docs.filter(is_text)
+        .chain(names)
+        .map(|path| (path.clone(), std::fs::read_to_string(path).expect("a text")))
+        .collect()
 }
 
 /// The name that a heading has in addresses.

@@ -17,6 +17,7 @@ mod incremental;
 mod kill;
 mod laws;
 mod limits;
+mod machines;
 mod old_servers;
 mod pipes;
 mod plan;

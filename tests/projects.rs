@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
-use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use sentry_simulator::{Budget, Class, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::{Run, Tap, discovered};
@@ -116,10 +116,13 @@ fn everything() -> Value {
 
 #[test]
 fn four_shares_side_by_side_are_the_whole() {
-    let shape = Shape { projects: 8, issues_per_project: 3, events_per_issue: 4, ..Shape::default() };
+    let shape = Shape { projects: 12, issues_per_project: 2, events_per_issue: 4, ..Shape::default() };
     // One limit for all four, as one organization has one.
     let mut settings = Settings::self_hosted();
-    settings.limits = Settings::saas().limits;
+    settings.limits = true;
+    for class in [Class::Default, Class::ProjectEvents, Class::ProjectEvent, Class::Issue, Class::IssueEvent] {
+        settings.budgets.set(class, Budget { limit: 40, seconds: 1, concurrent: 25 });
+    }
     let simulator = Simulator::start(Organization::generate(&shape), settings);
     let share = |number: usize| {
         Tap::new(&simulator)
@@ -132,6 +135,7 @@ fn four_shares_side_by_side_are_the_whole() {
         let running: Vec<_> = shares.iter().map(|tap| scope.spawn(|| tap.sync())).collect();
         running.into_iter().map(|run| run.join().expect("a run")).collect()
     });
+    simulator.settings(|settings| settings.limits = false);
     let whole = Tap::new(&simulator).catalog(everything()).set("all_streams", json!(true)).sync();
     assert!(runs.iter().filter(|run| !run.records("events").is_empty()).count() > 1, "the shares hold nothing");
     assert!(runs[1..].iter().all(|run| run.records("teams").is_empty()), "the first share has what is of no project");
