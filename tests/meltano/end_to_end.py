@@ -279,6 +279,19 @@ class EndToEnd:
             expect(len(wanted) >= 45, f"only {len(wanted)} streams")
             notes.append(f"{sum(map(len, wanted.values()))} rows in {len(wanted)} streams")
 
+    def shares(self):
+        """Two shares of the projects, each with a state of its own, are the whole."""
+        with self.steps.step("two shares into target-postgres") as notes:
+            projects = []
+            for share in "1", "2":
+                self.project.load("target-postgres", "--state-id-suffix", f"shard-{share}", TAP_SENTRY_SHARD=f"{share}/2",
+                                  TAP_SENTRY_PROJECTS='["*"]', TARGET_POSTGRES_DEFAULT_TARGET_SCHEMA="shares")
+                state = json.loads(self.project("state", "get", f"dev:tap-sentry-to-target-postgres:shard-{share}").out)
+                projects.append(set(state["singer_state"]["bookmarks"]["events"]["projects"]))
+            expect(all(projects) and projects[0].isdisjoint(projects[1]), f"the states speak for {projects}")
+            expect(projects[0] | projects[1] == self.truth["projects"], f"{projects} are not all projects")
+            notes.append(same(in_postgres(self.database, "shares", self.columns), self.truth, "PostgreSQL"))
+
     def empty(self):
         """As if nothing had been loaded yet."""
         self.database.drop(SCHEMA)
@@ -387,6 +400,7 @@ class EndToEnd:
         self.incremental()
         self.refresh()
         self.every_stream()
+        self.shares()
         self.broken()
         self.other_targets()
 
