@@ -1,13 +1,10 @@
 //! Discovery: the table of streams as a Singer catalog. Needs no configuration and no network.
 
 use anyhow::{Context, Result};
-use serde::Serialize;
-use serde::ser::{SerializeSeq, Serializer};
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use crate::json::row::{Row, entries};
-
+use crate::json::text::quote;
 use crate::singer::catalog::{Catalog, CatalogEntry, MetadataItem};
 use crate::streams::{self, Replication, Stream};
 
@@ -20,77 +17,56 @@ pub fn discover() -> Result<Catalog> {
     Ok(Catalog { streams })
 }
 
-/// The catalog as text, made stream by stream. Pretty-printed: Meltano cannot read lines of 64 KiB.
-pub fn print() -> Result<String> {
-    let mut text = Vec::with_capacity(USUAL_SIZE);
-    serde_json::to_writer_pretty(&mut text, &Printed { streams: Entries })?;
-    text.push(b'\n');
-    Ok(String::from_utf8(text)?)
+/// The catalog as text, put together from what is text already: a thousand properties are not worth a tree.
+/// Lines are short: Meltano cannot read lines of 64 KiB.
+pub fn print() -> String {
+    let mut text = String::with_capacity(USUAL_SIZE);
+    text.push_str("{\n  \"streams\": [");
+    for (nth, stream) in streams::all().enumerate() {
+        text.push_str(if nth == 0 { "\n    {" } else { ",\n    {" });
+        print_entry(&mut text, stream);
+        text.push_str("\n    }");
+    }
+    text.push_str("\n  ]\n}\n");
+    text
 }
 
-#[derive(Serialize)]
-struct Printed {
-    streams: Entries,
-}
-
-/// All entries, each made when it is written.
-struct Entries;
-
-impl Serialize for Entries {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        for stream in streams::all() {
-            let schema = indented(stream.schema);
-            let schema: &RawValue = serde_json::from_str(&schema).map_err(serde::ser::Error::custom)?;
-            list.serialize_element(&PrintedEntry {
-                tap_stream_id: stream.tap_stream_id,
-                stream: stream.tap_stream_id,
-                key_properties: stream.key_properties,
-                replication_method: method(stream),
-                replication_key: stream.replication_key(),
-                metadata: PrintedMetadata(stream),
-                schema,
-            })?;
+fn print_entry(text: &mut String, stream: &Stream) {
+    let name = quote(stream.tap_stream_id);
+    let keys: Vec<String> = stream.key_properties.iter().map(|key| quote(key)).collect();
+    let replication_key = stream.replication_key().map(quote);
+    let parts = [
+        ("tap_stream_id", Some(name.clone())),
+        ("stream", Some(name)),
+        ("key_properties", Some(format!("[{}]", keys.join(", ")))),
+        ("replication_method", Some(quote(method(stream)))),
+        ("replication_key", replication_key),
+        ("schema", Some(indented(stream.schema))),
+    ];
+    for (part, value) in parts {
+        if let Some(value) = value {
+            text.extend(["\n      \"", part, "\": ", &value, ","]);
         }
-        list.end()
     }
+    text.push_str("\n      \"metadata\": [");
+    let of_stream = Value::Object(stream_metadata(stream)).to_string();
+    text.extend(["\n        {\"breadcrumb\": [], \"metadata\": ", &of_stream, "}"]);
+    each_property(stream, &mut |breadcrumb, metadata| print_property(text, breadcrumb, metadata));
+    text.push_str("\n      ]");
 }
 
-/// As `CatalogEntry`, without copies.
-#[derive(Serialize)]
-struct PrintedEntry<'a> {
-    tap_stream_id: &'a str,
-    stream: &'a str,
-    key_properties: &'a [&'a str],
-    replication_method: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    replication_key: Option<&'a str>,
-    schema: &'a RawValue,
-    metadata: PrintedMetadata<'a>,
-}
-
-struct PrintedMetadata<'a>(&'a Stream);
-
-/// As `MetadataItem`, without copies.
-#[derive(Serialize)]
-struct PrintedItem<'a, M> {
-    breadcrumb: &'a [&'a str],
-    metadata: M,
-}
-
-impl Serialize for PrintedMetadata<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(None)?;
-        list.serialize_element(&PrintedItem { breadcrumb: &[], metadata: stream_metadata(self.0) })?;
-        let mut result = Ok(());
-        each_property(self.0, &mut |breadcrumb, metadata| {
-            if result.is_ok() {
-                result = list.serialize_element(&PrintedItem { breadcrumb, metadata });
-            }
-        });
-        result?;
-        list.end()
+fn print_property(text: &mut String, breadcrumb: &[&str], metadata: OfProperty) {
+    text.push_str(",\n        {\"breadcrumb\": [");
+    for (nth, part) in breadcrumb.iter().enumerate() {
+        text.extend([if nth == 0 { "" } else { ", " }, &quote(part)]);
     }
+    text.extend(["], \"metadata\": {\"inclusion\": \"", metadata.inclusion, "\""]);
+    match metadata.selected_by_default {
+        Some(true) => text.push_str(", \"selected-by-default\": true"),
+        Some(false) => text.push_str(", \"selected-by-default\": false"),
+        None => {}
+    }
+    text.push_str("}}");
 }
 
 /// The text of a schema file as it stands inside an entry.
@@ -159,10 +135,9 @@ fn stream_metadata(stream: &Stream) -> Map<String, Value> {
 }
 
 /// What the catalog says of a property.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy)]
 struct OfProperty {
     inclusion: &'static str,
-    #[serde(rename = "selected-by-default", skip_serializing_if = "Option::is_none")]
     selected_by_default: Option<bool>,
 }
 
@@ -209,7 +184,7 @@ mod tests {
     #[test]
     fn what_is_printed_is_the_catalog() {
         let catalog = serde_json::to_value(discover().expect("a catalog")).expect("JSON");
-        let printed = print().expect("a catalog");
+        let printed = print();
         assert_eq!(serde_json::from_str::<Value>(&printed).expect("JSON"), catalog);
         assert!(printed.lines().all(|line| line.len() < 1000), "Meltano reads line by line");
     }

@@ -75,7 +75,7 @@ pub fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Future<Ou
 /// What needs neither config nor network. These win over everything else: Meltano adds them to a sync's arguments.
 fn text_without_config(cli: &Cli) -> Option<Result<String>> {
     if cli.discover {
-        return Some(discover::print());
+        return Some(Ok(discover::print()));
     }
     if cli.about {
         return Some(Ok(about(cli.format)));
