@@ -1,7 +1,7 @@
 //! A local Sentry as a program, for trying the tap by hand: prints a configuration for it and serves until its input
 //! ends (Ctrl-D). Each line of input lets fifteen minutes pass, in which an issue of each project has new events.
 //!
-//! `cargo run --example simulator -- [saas|self-hosted|sentry9] [projects] [issues per project] [events per issue]`
+//! `cargo run --example simulator -- [saas|self-hosted|sentry23|sentry9|glitchtip] [projects] [issues per project] [events per issue]`
 
 #![expect(clippy::print_stdout, reason = "its output is the configuration")]
 
@@ -21,8 +21,10 @@ fn main() -> Result<()> {
     let settings = match args.first().map_or("saas", String::as_str) {
         "saas" => Settings::saas(),
         "self-hosted" => Settings::self_hosted(),
+        "sentry23" => Settings::sentry23(),
         "sentry9" => Settings::sentry9(),
-        other => bail!("unknown kind of server {other:?}: saas, self-hosted or sentry9"),
+        "glitchtip" => Settings::glitchtip(),
+        other => bail!("unknown kind of server {other:?}: saas, self-hosted, sentry23, sentry9 or glitchtip"),
     };
     let number = |at: usize, default: usize| args.get(at).map_or(Ok(default), |text| text.parse().context("a number"));
     let shape = Shape {

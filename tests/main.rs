@@ -5,6 +5,7 @@
 mod abreast;
 mod cli;
 mod config_sources;
+mod dialects;
 mod discover;
 mod docs;
 mod doctor;

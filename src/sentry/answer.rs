@@ -12,7 +12,7 @@ use crate::sentry::body::Broken;
 use crate::sentry::bucket::LimitHeaders;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, BodyShape, ErrorKind, Verdict, judge, kind_of_status, read_detail};
-use crate::sentry::link::next_cursor;
+use crate::sentry::link::{is_printed_set, next_cursor};
 use crate::sentry::page::Page;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
@@ -35,6 +35,8 @@ pub struct Answer {
     pub body: String,
     /// Rate-limit headers.
     pub limits: LimitHeaders,
+    /// The `Link` header is GlitchTip's.
+    pub link_is_printed_set: bool,
     /// The `Date` header.
     pub served_at: Option<DateTime<Utc>>,
     is_html: bool,
@@ -88,6 +90,7 @@ impl Answer {
             served_at: served_at.map(|date| date.with_timezone(&Utc)),
             is_html: text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
             has_link: headers.contains_key(LINK),
+            link_is_printed_set: text(LINK.as_str()).is_some_and(is_printed_set),
             hits: number("x-hits").map(u64::from),
             next: headers.get(LINK).and_then(|link| next_cursor(&String::from_utf8_lossy(link.as_bytes()))),
             retry_after: retry::retry_after(text(RETRY_AFTER.as_str())),

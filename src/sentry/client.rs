@@ -3,9 +3,7 @@
 //! Every request goes to the configured host: URLs are built from our own base and the server's cursor, and
 //! redirects are followed on the same host only.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -20,6 +18,7 @@ use crate::sentry::costs::Costs;
 use crate::sentry::endpoint::Class;
 use crate::sentry::error::{ApiError, ErrorKind, Verdict};
 use crate::sentry::page::Page;
+use crate::sentry::paths::{Known, KnownPaths};
 use crate::sentry::rate_limit::RateLimits;
 use crate::sentry::request::{ALL_PROJECTS, Request};
 use crate::sentry::retry;
@@ -64,9 +63,10 @@ pub struct Client {
     rate_limit: f64,
     max_retries: u32,
     /// The path that this server has answered, per endpoint; keyed by today's path.
-    known_paths: Mutex<HashMap<&'static str, usize>>,
+    known_paths: KnownPaths,
     /// Until a server has refused `project=-1`.
     knows_all_projects: AtomicBool,
+    glitchtip: AtomicBool,
     /// Connections that broke before an answer; a server with many of them closes each after one answer.
     broken: AtomicU32,
     /// For the summary.
@@ -108,8 +108,9 @@ impl Client {
             limits: RateLimits::new(settings.rate_limit),
             rate_limit: settings.rate_limit,
             max_retries: settings.max_retries,
-            known_paths: Mutex::default(),
+            known_paths: KnownPaths::default(),
             knows_all_projects: AtomicBool::new(true),
+            glitchtip: AtomicBool::new(false),
             broken: AtomicU32::new(0),
             costs: Costs::begin(),
         })
@@ -152,6 +153,11 @@ impl Client {
         wanted
     }
 
+    /// Whether the server has shown itself to be GlitchTip (see `link.rs`): pages by `limit`, web pages for unknown paths.
+    pub fn is_glitchtip(&self) -> bool {
+        self.glitchtip.load(Ordering::Relaxed)
+    }
+
     /// The server's clock; ours until an answer has told.
     pub fn server_now(&self) -> DateTime<Utc> {
         self.limits.server_now()
@@ -180,21 +186,29 @@ impl Client {
 
     async fn get_form(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
         let paths = request.endpoint.paths;
-        if let Some(index) = self.known_path(paths[0]) {
-            return self.get_path(request, index, all_projects, true).await.into_result();
+        match self.known_paths.of(paths[0]) {
+            Some(Known::At(index)) => return self.get_path(request, index, all_projects, true).await.into_result(),
+            Some(Known::Nowhere) => {
+                return Err(ApiError::not_here(request.path(0, all_projects, true), request.endpoint.scope));
+            }
+            None => {}
         }
         let most = request.max_retries.unwrap_or(self.max_retries);
         for failures in 0.. {
             // A web page in place of an answer may be a proxy's and pass; a 404 from every path is an answer.
             let mut passing = None;
-            let mut missing = None;
+            let (mut missing, mut lacks) = (None, false);
             for index in 0..paths.len() {
                 match self.get_path(request, index, all_projects, false).await {
                     Attempt::Page(page) => {
-                        self.remember_path(paths[0], index);
+                        self.known_paths.learn(paths[0], Known::At(index));
                         return Ok(page);
                     }
                     Attempt::NotHere(error) if error.kind == ErrorKind::NotFound => missing = Some(error),
+                    Attempt::NotHere(error) if self.is_glitchtip() => {
+                        lacks |= index + 1 == paths.len();
+                        missing = Some(ApiError { kind: ErrorKind::NotFound, ..error });
+                    }
                     Attempt::NotHere(error) => passing = Some(error),
                     Attempt::Fail(error) if error.kind == ErrorKind::NotFound && passing.is_some() => {}
                     Attempt::Fail(error) | Attempt::Wait(_, error, _) => return Err(error),
@@ -204,7 +218,12 @@ impl Client {
             match (passing, missing) {
                 (Some(error), _) if failures >= most => return Err(ApiError { kind: ErrorKind::Unavailable, ..error }),
                 (Some(error), _) => self.announce(request, &error, wait, Verdict::Retry, (failures + 1, most)),
-                (None, Some(error)) => return Err(error),
+                (None, Some(error)) => {
+                    if lacks {
+                        self.known_paths.learn(paths[0], Known::Nowhere);
+                    }
+                    return Err(error);
+                }
                 (None, None) => {}
             }
             tokio::time::sleep(wait).await;
@@ -215,7 +234,7 @@ impl Client {
     /// Tries one path until it answers for good. A path that is `known` to work cannot be missing: there, what looks
     /// like it is taken for a passing page of a proxy or a brown-out.
     async fn get_path(&self, request: &Request, index: usize, all_projects: bool, known: bool) -> Attempt {
-        let path = request.path(index, all_projects);
+        let path = request.path(index, all_projects, self.is_glitchtip());
         let max_retries = request.max_retries.unwrap_or(self.max_retries);
         let (mut failures, mut limited) = (0, 0);
         loop {
@@ -278,6 +297,9 @@ impl Client {
                 return answer::network_failure(endpoint, path, &error, failures);
             }
         };
+        if answer.link_is_printed_set && !self.glitchtip.swap(true, Ordering::Relaxed) {
+            info!("This server is GlitchTip: it has no windows of time, and web pages where Sentry has endpoints");
+        }
         self.limits.observe(&permit, answer.limits, answer.served_at, answer.status < 400);
         drop(permit);
         debug!("{} {url} in {:.3} s, {} bytes", answer.status, started.elapsed().as_secs_f64(), answer.body.len());
@@ -301,19 +323,6 @@ impl Client {
             trace!("{name}: {}", self.token.redact(&String::from_utf8_lossy(value.as_bytes())));
         }
         Ok(Answer::new(status, &headers, body::read(response).await?))
-    }
-
-    fn known_path(&self, todays: &'static str) -> Option<usize> {
-        let known = self.known_paths.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(todays).copied()
-    }
-
-    fn remember_path(&self, todays: &'static str, index: usize) {
-        if index > 0 {
-            debug!("this server has an older path for {todays}");
-        }
-        let mut known = self.known_paths.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(todays, index);
     }
 }
 

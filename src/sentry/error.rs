@@ -56,6 +56,11 @@ impl ApiError {
     pub fn odd_rows(path: String, scope: &'static str, detail: &str) -> Self {
         Self { kind: ErrorKind::Protocol, status: None, path, detail: detail.to_owned(), scope }
     }
+
+    /// A path that the server is known not to have.
+    pub fn not_here(path: String, scope: &'static str) -> Self {
+        Self { kind: ErrorKind::NotFound, status: None, path, detail: "this server does not have it".to_owned(), scope }
+    }
 }
 
 impl fmt::Display for ApiError {

@@ -20,6 +20,11 @@ pub fn next_cursor(header: &str) -> Option<String> {
     None
 }
 
+/// Whether the whole header is a set of text as Python prints it: GlitchTip's way, and its alone.
+pub fn is_printed_set(header: &str) -> bool {
+    header.starts_with("{'")
+}
+
 struct Relation<'a> {
     attributes: &'a str,
 }
@@ -75,6 +80,11 @@ mod tests {
         let wrapped = format!("{{'{MORE}'}}");
         assert_eq!(next_cursor(&wrapped).as_deref(), Some("0:100:0"));
         assert_eq!(next_cursor(r#"{'<https://x/>; rel="next"; results="false"'}"#), None);
+    }
+
+    #[test]
+    fn a_printed_set_is_told_from_a_header() {
+        assert!(is_printed_set(&format!("{{'{MORE}'}}")) && !is_printed_set(MORE) && !is_printed_set(""));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod error;
 pub mod link;
 pub mod page;
 pub mod pages;
+pub mod paths;
 pub mod rate_limit;
 pub mod request;
 pub mod retry;

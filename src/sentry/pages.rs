@@ -52,7 +52,7 @@ impl<'a> Pages<'a> {
         }
         let page = self.client.get(&self.request).await?;
         if page.is_cut() {
-            let path = self.request.path(0, true);
+            let path = self.request.path(0, true, false);
             warn!("GET {path}: a full page without a Link header: the list may go on, and cannot be followed");
         }
         match &page.next {
@@ -60,7 +60,7 @@ impl<'a> Pages<'a> {
                 return Err(ApiError {
                     kind: ErrorKind::Protocol,
                     status: None,
-                    path: self.request.path(0, true),
+                    path: self.request.path(0, true, false),
                     detail: format!("the server's cursor {cursor} leads back to itself"),
                     scope: self.request.endpoint.scope,
                 });

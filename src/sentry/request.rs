@@ -60,12 +60,13 @@ impl Request {
         request
     }
 
-    /// Path and query for one of the endpoint's paths. `all_projects` keeps the endpoint's own `project=-1`.
-    pub fn path(&self, index: usize, all_projects: bool) -> String {
+    /// Path and query for one of the endpoint's paths. `all_projects` keeps the endpoint's own `project=-1`, `by_limit`
+    /// asks for the page size as a limit everywhere.
+    pub fn path(&self, index: usize, all_projects: bool, by_limit: bool) -> String {
         let size = match self.endpoint.page_size {
             PageSize::None => None,
-            PageSize::PerPage => Some(("per_page", "100")),
-            PageSize::Limit => Some(("limit", "100")),
+            PageSize::PerPage if !by_limit => Some(("per_page", "100")),
+            PageSize::PerPage | PageSize::Limit => Some(("limit", "100")),
         };
         let all_projects = all_projects && !self.narrowed;
         let fixed = self.endpoint.query.iter().copied().filter(|pair| all_projects || *pair != ALL_PROJECTS);

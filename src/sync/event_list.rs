@@ -16,6 +16,7 @@ use crate::sentry::error::ApiError;
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
+use crate::sync::event_names::with_sentrys_names;
 use crate::sync::window::Window;
 use crate::time::Time;
 
@@ -64,6 +65,8 @@ pub struct EventList<'a> {
     done: bool,
     /// Rows have come newest first so far.
     in_order: bool,
+    /// The time of the last row, as the server wrote it.
+    last_time: Option<String>,
 }
 
 /// A page of which some rows are wanted.
@@ -73,6 +76,8 @@ pub struct EventPage {
     wanted: Vec<bool>,
     /// When this page is written, everything newer than this second is done; absent where the order does not tell.
     pub until: Option<Time>,
+    /// Whether a row may be hidden: its moment lies on both sides of a page boundary, and nothing can be done about it.
+    pub may_hide_a_row: bool,
 }
 
 impl EventPage {
@@ -136,6 +141,7 @@ impl<'a> EventList<'a> {
             heal: None,
             done: false,
             in_order: !form.sample,
+            last_time: None,
         }
     }
 
@@ -152,9 +158,17 @@ impl<'a> EventList<'a> {
             return Ok(None);
         }
         match self.pages.next().await? {
-            Some(page) => Ok(Some(self.look_at(page))),
+            Some(page) => Ok(Some(self.look_at(self.named(page)?))),
             None => Ok(None),
         }
+    }
+
+    fn named(&self, page: Page) -> Result<Page, ApiError> {
+        let odd = |_| {
+            let path = request(self.endpoint, &self.values, self.window, self.form).path(0, true, false);
+            ApiError::odd_rows(path, self.endpoint.scope, "rows that cannot be read")
+        };
+        with_sentrys_names(page).map_err(odd)
     }
 
     fn look_at(&mut self, page: Page) -> EventPage {
@@ -177,14 +191,20 @@ impl<'a> EventList<'a> {
         // What stands in a second that is read again is not all there yet.
         let reached = self.heal.as_ref().map(|(at, _)| *at).or(self.last_second);
         let until = reached.filter(|_| self.in_order);
+        let moment = |row: Option<&Option<Row<'_>>>| Some(row?.as_ref()?.text("dateCreated")?.into_owned());
+        let (newest, oldest) = (moment(rows.first()), moment(rows.last()));
+        // GlitchTip repeats and loses rows of one moment there, and knows no window in which they could be read again.
+        let may_hide_a_row = self.client.is_glitchtip() && newest.is_some() && newest == self.last_time;
+        self.last_time = oldest.or(self.last_time.take());
         drop(rows);
-        EventPage { page, wanted, until }
+        EventPage { page, wanted, until, may_hide_a_row }
     }
 
     /// Where a second lies on both sides of a page boundary, has it read again on its own.
     fn watch_boundary(&mut self, first: Option<Time>, last: Option<Time>) {
         let totally_ordered = self.form.sample || self.endpoint.class == Class::ProjectEvents;
-        if let (Some(first), false, false) = (first, totally_ordered, self.ignores_window)
+        let has_no_window = self.ignores_window || self.client.is_glitchtip();
+        if let (Some(first), false, false) = (first, totally_ordered, has_no_window)
             && self.last_second == Some(first)
         {
             let window = Window { start: first, end: first + TimeDelta::seconds(1) };
@@ -204,7 +224,7 @@ impl<'a> EventList<'a> {
                 of_second && row.and_then(|row| Some(self.recent.is_new(&row.text("eventID")?))).unwrap_or(false),
             );
         }
-        EventPage { page, wanted, until: None }
+        EventPage { page, wanted, until: None, may_hide_a_row: false }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::sentry::error::ErrorKind;
 use crate::singer::progress::{Left, Part, order};
 use crate::singer::state::State;
 use crate::singer::writer::OutputClosed;
-use crate::sync::event_list::{EventList, Form, ISSUE_EVENTS, PROJECT_EVENTS};
+use crate::sync::event_list::{EventList, EventPage, Form, ISSUE_EVENTS, PROJECT_EVENTS};
 use crate::sync::event_rows::{EventRecords, warn_of_details};
 use crate::sync::output::StreamOutput;
 use crate::sync::part::PartKeeper;
@@ -30,6 +30,9 @@ use crate::time::Time;
 const LISTS_AT_ONCE: usize = 24;
 /// Projects read side by side, each by the lists of its issues.
 const PROJECTS_AT_ONCE: usize = 8;
+
+/// Said of lists in which the server may have hidden a row.
+pub const MAY_HIDE: &str = "a moment on both sides of a page boundary, of which this server may hide rows";
 
 /// One project's part.
 #[derive(Debug)]
@@ -218,6 +221,7 @@ impl<'a> Reader<'a> {
         while room(self.total.get()) > 0
             && let Some(page) = list.next().await?
         {
+            self.say_what_may_be_hidden(&page);
             let room = usize::try_from(room(self.total.get())).unwrap_or(usize::MAX);
             let rows: Vec<_> = page.rows().take(room).collect();
             self.total.set(self.total.get() + rows.len() as u64);
@@ -245,6 +249,7 @@ impl<'a> Reader<'a> {
         let mut list = self.issue_list(issue, false, until);
         let mut read = 0;
         while let Some(page) = list.next().await? {
+            self.say_what_may_be_hidden(&page);
             let rows: Vec<_> = page.rows().collect();
             read += rows.len() as u64;
             self.records.write(rows, Some(&issue.id)).await?;
@@ -255,6 +260,12 @@ impl<'a> Reader<'a> {
         }
         self.compare_counts(&format!("issue {}", issue.id), issue.events.filter(|_| until.is_none()), read);
         Ok(())
+    }
+
+    fn say_what_may_be_hidden(&self, page: &EventPage) {
+        if page.may_hide_a_row {
+            self.output.skip(MAY_HIDE);
+        }
     }
 
     /// Warns where a list ended before as many events had come as the issue walk announced: a list that is cut short

@@ -3,7 +3,7 @@
 
 use crate::json::row::Row;
 use crate::sentry::endpoint::PathValues;
-use crate::sentry::error::ApiError;
+use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::streams::{self, Embed, Source, Stream, TimeFilter};
@@ -115,7 +115,16 @@ impl<'a> Insides<'a> {
         for embed in embeds.iter().filter(|embed| output.selects(embed.field)) {
             let list = match row.integer(embed.count) {
                 Some(0) => "[]".to_owned(),
-                _ => self.list(embed, parent.values.clone()).await?,
+                _ => match self.list(embed, parent.values.clone()).await {
+                    // The row itself is known: it is not lost with a list that this server does not have.
+                    Err(WalkError::Api(error))
+                        if self.sync.client.is_glitchtip() && error.kind == ErrorKind::NotFound =>
+                    {
+                        output.skip(format!("{}: this server does not have them", embed.field));
+                        "null".to_owned()
+                    }
+                    list => list?,
+                },
             };
             lists.push((embed.field, list));
         }
@@ -125,7 +134,7 @@ impl<'a> Insides<'a> {
     /// A whole list as one raw JSON array.
     async fn list(&self, embed: &'static Embed, values: PathValues) -> Result<String, WalkError> {
         let request = Request::new(&embed.endpoint, values);
-        let path = request.path(0, true);
+        let path = request.path(0, true, false);
         let mut pages = Pages::new(&self.sync.client, request);
         let mut list = String::from("[");
         while let Some(page) = pages.next().await? {

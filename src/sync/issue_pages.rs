@@ -20,6 +20,7 @@ use crate::singer::progress::Mark;
 use crate::singer::state::State;
 use crate::sync::Sync;
 use crate::sync::abreast::{Depth, Order, divide, reached};
+use crate::sync::events::MAY_HIDE;
 use crate::sync::issue_list::{List, Written};
 use crate::sync::issue_rows::{IssueRow, write_issues};
 use crate::sync::walk::WalkError;
@@ -59,11 +60,13 @@ struct Walked {
     nth: Option<usize>,
     order: Order,
     tally: Tally,
+    /// The time of the last row of the page before.
+    last: Option<Time>,
 }
 
 impl Walked {
     fn new(start: Time, nth: Option<usize>) -> Self {
-        Self { start, nth, order: Order::default(), tally: Tally::default() }
+        Self { start, nth, order: Order::default(), tally: Tally::default(), last: None }
     }
 }
 
@@ -220,6 +223,7 @@ impl<'a, 'l, 'g> IssuePages<'a, 'l, 'g> {
         let counted = !again && self.knows_windows;
         let issues: Vec<IssueRow<'_>> = rows.iter().filter_map(|row| IssueRow::read(row, counted)).collect();
         let odd = self.count_odd_rows(page.len() - issues.len());
+        self.say_what_may_be_hidden(&issues, walked);
         walked.order.add(issues.iter().filter_map(|issue| issue.last_seen));
         let older = |issue: &IssueRow<'_>| issue.last_seen.is_some_and(|last_seen| last_seen < walked.start);
         let past = !issues.is_empty() && issues.iter().all(older);
@@ -236,6 +240,15 @@ impl<'a, 'l, 'g> IssuePages<'a, 'l, 'g> {
             self.mark().await?;
         }
         Ok(past && !self.knows_windows) // newest first: what follows is older still
+    }
+
+    /// GlitchTip repeats and loses rows of one moment at a page boundary.
+    fn say_what_may_be_hidden(&self, issues: &[IssueRow<'_>], walked: &mut Walked) {
+        let newest = issues.first().and_then(|issue| issue.last_seen);
+        if self.sync.client.is_glitchtip() && newest.is_some() && newest == walked.last {
+            self.sync.output.stream("issues").into_iter().for_each(|output| output.skip(MAY_HIDE));
+        }
+        walked.last = issues.last().and_then(|issue| issue.last_seen).or(walked.last);
     }
 
     /// Remembers how far all of the list has been written.

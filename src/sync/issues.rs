@@ -65,9 +65,11 @@ pub struct IssueWalk<'a> {
 }
 
 impl<'a> IssueWalk<'a> {
-    /// Nothing is known of the server yet: begins with what today's servers do.
+    /// Begins with what today's servers do, unless the server is known to be another.
     pub fn new(sync: &'a Sync, projects: &'a [Project]) -> Self {
-        Self { sync, projects, mode: Mode::OrganizationWide, sure: false, resume: None }
+        // GlitchTip's windows are about an issue's first event, and to all projects at once it answers with none.
+        let mode = if sync.client.is_glitchtip() { Mode::ProjectLists } else { Mode::OrganizationWide };
+        Self { sync, projects, mode, sure: false, resume: None }
     }
 
     /// Whether the server's event lists can be expected to honour windows.

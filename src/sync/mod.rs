@@ -8,6 +8,7 @@ pub mod choice;
 pub mod doctor;
 pub mod estimate;
 pub mod event_list;
+pub mod event_names;
 pub mod event_rows;
 pub mod events;
 pub mod followers;

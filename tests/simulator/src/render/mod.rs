@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod commit;
 pub(crate) mod event;
+pub(crate) mod glitchtip;
 pub(crate) mod issue;
 pub(crate) mod kind;
 pub(crate) mod numbers;

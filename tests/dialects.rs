@@ -1,0 +1,167 @@
+//! Servers that are not today's sentry.io: each is read whole and then only for what is new, told by its answers alone.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use sentry_simulator::{Dialect, Organization, Settings, Shape, Simulator};
+
+use serde_json::json;
+
+use crate::support::{Run, Tap};
+
+/// More than a page of everything that has pages.
+fn shape() -> Shape {
+    Shape {
+        projects: 3,
+        issue_sizes: vec![vec![130, 3, 1], vec![2; 110], vec![1]],
+        feedback_issues_per_project: 0,
+        releases: 60,
+        ..Shape::default()
+    }
+}
+
+fn dialects() -> Vec<Settings> {
+    vec![
+        Settings { limits: false, ..Settings::saas() },
+        Settings::self_hosted(),
+        Settings::sentry23(),
+        Settings::sentry9(),
+        Settings::glitchtip(),
+    ]
+}
+
+fn start(mut settings: Settings) -> Simulator {
+    settings.now = chrono::Utc::now(); // 9.1.2 sends no Date header
+    let shape = Shape { now: settings.now, ..shape() };
+    Simulator::start(Organization::generate(&shape), settings)
+}
+
+fn check_whole(run: &Run, simulator: &Simulator, dialect: Dialect) {
+    let truth = simulator.truth();
+    let members = if dialect == Dialect::GlitchTip { &truth.members } else { &truth.users };
+    assert_eq!(run.keys("projects", "id"), truth.projects, "{dialect:?}");
+    assert_eq!(run.keys("project_detail", "id"), truth.projects, "{dialect:?}");
+    assert_eq!(run.keys("teams", "id"), truth.teams, "{dialect:?}");
+    let users = run.keys("users", "id");
+    if dialect == Dialect::Sentry9 {
+        // It shows the users of the caller's own projects alone.
+        assert!(!users.is_empty() && users.is_subset(members), "{dialect:?}");
+    } else {
+        assert_eq!(&users, members, "{dialect:?}");
+    }
+    assert_eq!(run.keys("issues", "id"), truth.issues.keys().cloned().collect(), "{dialect:?}");
+    assert_eq!(run.keys("events", "eventID"), truth.event_ids(), "{dialect:?}");
+    assert_eq!(run.keys("releases", "version"), truth.releases.keys().cloned().collect(), "{dialect:?}");
+    assert_eq!(run.keys("release", "version"), truth.releases.keys().cloned().collect(), "{dialect:?}");
+    let issues_of_events: BTreeSet<_> = run.events_by_issue().into_keys().collect();
+    assert_eq!(issues_of_events, truth.issues.into_keys().collect(), "{dialect:?}: events say whose they are");
+}
+
+#[test]
+fn every_kind_of_server_is_read_whole_and_then_for_what_is_new() {
+    for settings in dialects() {
+        let dialect = settings.dialect;
+        let simulator = start(settings);
+        let first = Tap::new(&simulator).sync();
+        check_whole(&first, &simulator, dialect);
+        let issue = simulator.read(|org| org.issues[1].id);
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        let at = simulator.now() - TimeDelta::seconds(1);
+        let new: BTreeSet<String> = simulator.edit(|org| org.add_events(issue, 2, at)).into_iter().collect();
+        let second = Tap::new(&simulator).state(first.last_state()).sync();
+        assert_eq!(second.keys("events", "eventID"), new, "{dialect:?}");
+        assert_eq!(second.keys("issues", "id"), BTreeSet::from([issue.to_string()]), "{dialect:?}");
+    }
+}
+
+#[test]
+fn whole_events_are_read_from_every_kind_of_server() {
+    for settings in dialects() {
+        let dialect = settings.dialect;
+        let simulator = start(settings);
+        let run = Tap::new(&simulator).only(&["events"]).set("fetch_event_details", true.into()).sync();
+        assert_eq!(run.keys("events", "eventID"), simulator.truth().event_ids(), "{dialect:?}");
+        let whole = run.records("events").iter().filter(|event| event["entries"].is_array()).count();
+        assert_eq!(whole, run.records("events").len(), "{dialect:?}");
+    }
+}
+
+#[test]
+fn a_wrong_organization_or_token_is_an_error_everywhere() {
+    for settings in dialects() {
+        let dialect = settings.dialect;
+        let simulator = start(settings);
+        let nobody = Tap::at(&simulator.base_url(), "nobody", simulator.token()).run();
+        assert_eq!(nobody.code, 1, "{dialect:?}");
+        assert!(nobody.stderr.contains("there is no organization"), "{dialect:?}: {}", nobody.stderr);
+        let stranger = Tap::at(&simulator.base_url(), &simulator.slug(), "wrong").run();
+        assert_eq!(stranger.code, 1, "{dialect:?}");
+        assert!(stranger.stderr.contains("does not accept api_token"), "{dialect:?}: {}", stranger.stderr);
+    }
+}
+
+#[test]
+fn glitchtip_is_asked_for_full_pages_and_not_for_what_it_lacks() {
+    let simulator = start(Settings::glitchtip());
+    let run = Tap::new(&simulator).only(&["releases", "release"]).sync();
+    assert_eq!(run.records("release").len(), 60);
+    for release in run.records("release") {
+        let none = release["commitCount"] == 0;
+        assert!(if none { release["commits"] == json!([]) } else { release["commits"].is_null() }, "nobody knows them");
+    }
+    assert!(run.stderr.contains("this server does not have them"), "{}", run.stderr);
+    let of = |name: &str| simulator.requests().iter().filter(|request| request.path.ends_with(name)).count();
+    assert_eq!(of("/releases/"), 2, "the first page is of 50, before anything is known of the server");
+    assert_eq!((of("/commits/"), of("/deploys/")), (1, 1), "what is not there is asked for once");
+}
+
+#[test]
+fn where_glitchtip_may_hide_rows_it_is_said() {
+    let shape = Shape { issue_sizes: vec![vec![130]], projects: 1, ties: 130, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::glitchtip());
+    let run = Tap::new(&simulator).only(&["events"]).sync();
+    assert!(run.stderr.contains("of which this server may hide rows"), "{}", run.stderr);
+    let shape = Shape { ties: 0, ..shape };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::glitchtip());
+    let run = Tap::new(&simulator).only(&["events"]).sync();
+    assert!(!run.stderr.contains("of which this server may hide rows"), "{}", run.stderr);
+}
+
+#[test]
+fn a_stream_that_a_server_lacks_is_a_gap_with_advice() {
+    for (settings, stream) in [
+        (Settings::glitchtip(), "replays"),
+        (Settings::glitchtip(), "dashboards"),
+        (Settings::sentry23(), "detectors"),
+        (Settings::sentry9(), "replays"),
+    ] {
+        let dialect = settings.dialect;
+        let simulator = start(settings);
+        let run = Tap::new(&simulator).only(&["teams", stream]).run();
+        assert_eq!(run.code, 1, "{dialect:?} {stream}");
+        assert!(run.stderr.contains(&format!("leave {stream} out of the selection")), "{dialect:?}: {}", run.stderr);
+        assert_eq!(run.keys("teams", "id"), simulator.truth().teams, "{dialect:?}: the others are read");
+    }
+    let old = start(Settings::sentry23());
+    let run = Tap::new(&old).only(&["alert_rules"]).sync();
+    assert!(!run.records("alert_rules").is_empty());
+}
+
+#[test]
+fn a_choice_of_projects_holds_on_every_kind_of_server() {
+    for settings in dialects() {
+        let dialect = settings.dialect;
+        let simulator = start(settings);
+        let projects =
+            simulator.read(|org| org.projects.iter().map(|project| project.slug.clone()).collect::<Vec<_>>());
+        let whole = simulator.truth().event_ids();
+        let mut seen = BTreeSet::new();
+        for slug in projects {
+            let run = Tap::new(&simulator).only(&["issues", "events"]).set("projects", slug.into()).sync();
+            let events = run.keys("events", "eventID");
+            assert!(seen.is_disjoint(&events), "{dialect:?}");
+            seen.extend(events);
+        }
+        assert_eq!(seen, whole, "{dialect:?}");
+    }
+}
