@@ -17,5 +17,6 @@ pub mod pages;
 pub mod rate_limit;
 pub mod request;
 pub mod retry;
+pub mod series;
 pub mod token;
 pub mod waits;

@@ -141,9 +141,7 @@ impl<'a> IssueWalk<'a> {
             }
             match self.one_project(project, list).await {
                 Err(WalkError::Api(error)) if self.sure && self.sync.goes_on_after(&error) => {
-                    for name in ["issues", "events"] {
-                        self.sync.part_failed(name, project, &error);
-                    }
+                    self.sync.part_failed(self.sync.by_issue_walk(), project, &error);
                     if error.kind != ErrorKind::NotFound {
                         list.found.failed.insert(project.id.clone(), error);
                     }
