@@ -31,4 +31,5 @@ mod support;
 mod sync;
 mod terminal;
 mod transport;
+mod unpacked;
 mod vouching;

@@ -10,8 +10,22 @@ use crate::json::row::{entries, field, items};
 pub struct Series {
     /// The beginnings of its intervals, as raw JSON.
     pub intervals: Vec<String>,
+    /// Values that it would hold with one group more, totals included.
+    points: usize,
+    /// Values that it may hold.
+    most: usize,
+}
+
+impl Series {
     /// Whether there was no room for another group: some may be missing.
-    pub is_full: bool,
+    pub fn is_full(&self) -> bool {
+        self.points > self.most
+    }
+
+    /// Whether an answer over twice the time would have room too, most likely.
+    pub fn has_room(&self) -> bool {
+        self.points.saturating_mul(3) < self.most
+    }
 }
 
 /// The rows of a body as a JSON array: the fields of `by`, the interval as `interval_start`, and its values.
@@ -34,8 +48,8 @@ pub fn unroll(body: &str, most: usize) -> Result<(String, Series), Malformed> {
         return Err(Malformed::OtherShape);
     }
     rows.push(']');
-    let is_full = (groups + 1) * (intervals.len() + 1) > most;
-    Ok((rows, Series { intervals: intervals.into_iter().map(str::to_owned).collect(), is_full }))
+    let points = (groups + 1) * (intervals.len() + 1);
+    Ok((rows, Series { intervals: intervals.into_iter().map(str::to_owned).collect(), points, most }))
 }
 
 /// Adds the rows of one group; `None` if its series do not go with the intervals.
@@ -85,13 +99,13 @@ mod tests {
         let (rows, series) = unroll(BODY, 10_000).expect("series");
         let expected = r#"[{"release":"1\"0","project":7,"interval_start":"b","n":3,"rate":0.5},{"release":null,"project":8,"interval_start":"a","rate":1,"n":2}]"#;
         assert_eq!(rows, expected);
-        assert_eq!(series, Series { intervals: vec!["\"a\"".into(), "\"b\"".into()], is_full: false });
+        assert_eq!(series, Series { intervals: vec!["\"a\"".into(), "\"b\"".into()], points: 9, most: 10_000 });
         assert_eq!(unroll(r#"{"intervals":["a"],"groups":[]}"#, 10).map(|(rows, _)| rows), Ok("[]".into()));
     }
 
     #[test]
     fn an_answer_without_room_for_another_group_may_have_lost_some() {
-        let is_full = |most| unroll(BODY, most).expect("series").1.is_full;
+        let is_full = |most| unroll(BODY, most).expect("series").1.is_full();
         assert!(is_full(8) && !is_full(9), "two groups of two values and a total, and a third would make it 9");
     }
 

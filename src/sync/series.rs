@@ -10,6 +10,7 @@ use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
+use crate::sentry::series::Series;
 use crate::singer::state::State;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::Sync;
@@ -31,13 +32,21 @@ pub async fn walk_days(sync: &Sync, stream: &'static Stream) -> Result<(), WalkE
     sync.ask_the_time().await?;
     let now = whole_second(sync.client.server_now());
     let mut start = first_day(sync, output, now).await;
-    let mut days = MOST_DAYS;
+    let (mut days, mut most) = (MOST_DAYS, MOST_DAYS);
     while start < now {
         let end = (start + TimeDelta::days(days)).min(day_of(now) + TimeDelta::days(1));
-        let slice = Window { start, end };
-        if !read(sync, endpoint, output, slice).await? {
-            days = ((end - start).num_days() / 2).max(1);
-            continue;
+        let half = ((end - start).num_days() / 2).max(1);
+        match read(sync, endpoint, output, Window { start, end }).await? {
+            Answer::Refused => {
+                (days, most) = (half, half);
+                continue;
+            }
+            Answer::Full => {
+                days = half;
+                continue;
+            }
+            Answer::Whole { has_room: true } => days = (days * 2).min(most),
+            Answer::Whole { has_room: false } => {}
         }
         start = end;
         if end < now {
@@ -67,33 +76,48 @@ async fn first_day(sync: &Sync, output: &StreamOutput, now: Time) -> Time {
     oldest
 }
 
-/// Reads one slice; `false` if it has to be smaller.
+/// What became of one slice.
+enum Answer {
+    /// The server does not answer for so many days.
+    Refused,
+    /// Something may be missing: it has to be asked for fewer days.
+    Full,
+    /// It is written.
+    Whole {
+        /// More days would have room in one answer.
+        has_room: bool,
+    },
+}
+
+/// Reads one slice, and writes it unless it has to be smaller.
 async fn read(
     sync: &Sync,
     endpoint: &'static Endpoint,
     output: &StreamOutput,
     slice: Window,
-) -> Result<bool, WalkError> {
+) -> Result<Answer, WalkError> {
+    let mut has_room = true;
     let can_be_smaller = slice.end - slice.start > TimeDelta::days(1);
     let mut pages = Pages::new(&sync.client, of_days(Request::new(endpoint, sync.values()), slice));
     loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
-            Ok(None) => return Ok(true),
+            Ok(None) => return Ok(Answer::Whole { has_room }),
             Err(error) if can_be_smaller && error.kind == ErrorKind::BadRequest => {
                 debug!("{error}; asking for fewer days");
-                return Ok(false);
+                return Ok(Answer::Refused);
             }
             Err(error) => return Err(error.into()),
         };
         // An answer that is full may have lost groups, unless it says where they are.
-        if page.next.is_none() && page.series.as_ref().is_some_and(|series| series.is_full) {
+        if page.next.is_none() && page.series.as_ref().is_some_and(|series| series.is_full()) {
             if can_be_smaller {
                 debug!("{}: {slice} may not fit into one answer; asking for fewer days", output.stream.tap_stream_id);
-                return Ok(false);
+                return Ok(Answer::Full);
             }
             output.gap(format!("{slice}: more groups than the server gives in one answer"));
         }
+        has_room &= page.next.is_none() && page.series.as_ref().is_some_and(Series::has_room);
         check_days(output, endpoint, slice, &page)?;
         let mut batch = output.batch(page.size());
         for row in page.rows().flatten() {

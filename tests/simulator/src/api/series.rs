@@ -9,7 +9,9 @@ use crate::http::reply::Reply;
 use crate::time;
 
 const DAY: i64 = 86_400;
-/// Said where not even one group would fit.
+/// Values in one answer at most, totals included.
+const MOST_POINTS: usize = 10_000;
+/// Said where a range is too long.
 const TOO_MANY: &str =
     "Your interval and date range would create too many results. Use a larger interval, or a smaller date range.";
 
@@ -26,19 +28,36 @@ pub(super) fn answer(view: &View<'_>, rows: &[Value]) -> Answer {
     // The end is part of the range.
     let (first, last) = (start.div_euclid(DAY), end.div_euclid(DAY));
     let days: Vec<String> = (first..=last).map(|day| time::seconds(day * DAY * 1000)).collect();
-    if days.len() + 1 > view.settings.most_points {
+    if days.len() > view.settings.most_days {
         return Err(refuse(TOO_MANY));
     }
+    let rows = more(view, rows, by[by.len() - 1]);
     let mut groups: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for row in rows.iter().filter(|row| days.iter().any(|day| row["interval_start"] == day.as_str())) {
         groups.entry(object(&by, |name| row[name].clone()).to_string()).or_default().push(row);
     }
-    let room = view.settings.most_points / (days.len() + 1);
+    let room = MOST_POINTS / (days.len() + 1);
     let groups: Vec<Value> = groups.values().take(room).map(|rows| group(view, rows, &days, &by, &fields)).collect();
     let body = json!({
         "start": time::seconds(start * 1000), "end": time::seconds(end * 1000), "query": "", "intervals": days, "groups": groups,
     });
     Ok(Reply::text(body.to_string()))
+}
+
+/// The rows, and for each day as many groups more as the settings say: like the day's first row, but for one name.
+fn more(view: &View<'_>, rows: &[Value], name: &str) -> Vec<Value> {
+    let mut all = rows.to_vec();
+    for (at, row) in rows.iter().enumerate() {
+        if rows[..at].iter().any(|other| other["interval_start"] == row["interval_start"]) {
+            continue;
+        }
+        for number in 0..view.settings.more_series {
+            let mut another = row.clone();
+            another[name] = json!(format!("more-{number}"));
+            all.push(another);
+        }
+    }
+    all
 }
 
 fn object(names: &[&str], value: impl Fn(&str) -> Value) -> Value {
