@@ -145,8 +145,8 @@ pub fn load(issues: &[&ChangedIssue], sampling: &Sampling, full: bool, prices: &
     let by_issue = counts.as_ref().map(|counts| counts.iter().map(|n| pages(asked(*n), prices.page)).sum());
     let held = counts.iter().flatten().map(|n| kept(*n)).sum::<u64>();
     let too_big = fraction.is_some() && held > SAMPLE_IN_MEMORY;
-    // Where requests are limited, whole bodies are fastest by issue (API §2.6).
-    let possible = prices.project_windows && !(full && prices.project_bucket.is_some()) && !too_big;
+    // Whole bodies are fastest by issue (API §2.6), and servers that ignore the form have details by issue.
+    let possible = prices.project_windows && !full && !too_big;
     Load { by_project: by_project.filter(|_| possible), by_issue: by_issue.or(Some(1)), issue_way }
 }
 

@@ -97,10 +97,7 @@ fn sampling_and_old_servers_decide_before_the_price() {
     assert_eq!(way(&big, sampling(Some(0.1), None), false, &UNLIMITED), Way::SampleByIssue, "5 against 50");
     assert_eq!(way(&small, sampling(Some(0.1), Some(10)), false, &UNLIMITED), Way::ByProject);
     assert_eq!(way(&small, sampling(Some(1.0), None), false, &UNLIMITED), Way::ByProject);
-    assert_eq!(way(&small, KEEP_ALL, true, &UNLIMITED), Way::ByProject, "3 requests against 50 for whole bodies too");
-    let bucket = Budget { limit: 60, window: 60.0, left: 60, rest: 60.0, each: 0.1 };
-    let limited = Prices { project_bucket: Some(bucket), ..UNLIMITED };
-    assert_eq!(way(&small, KEEP_ALL, true, &limited), Way::ByIssue, "whole bodies are faster by issue");
+    assert_eq!(way(&small, KEEP_ALL, true, &UNLIMITED), Way::ByIssue, "whole bodies");
     let old = Prices { project_windows: false, ..UNLIMITED };
     assert_eq!(way(&small, KEEP_ALL, false, &old), Way::ByIssue);
     assert_eq!(way(&[20_000; 9], sampling(Some(0.9), None), false, &UNLIMITED), Way::SampleByIssue);
