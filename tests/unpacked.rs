@@ -157,6 +157,20 @@ fn a_server_without_whole_bodies_in_lists_is_asked_for_each_event() {
     assert_eq!(with_exceptions.len(), events.len());
 }
 
+/// It knows neither windows in its lists of projects nor forms of rows, and gives whole bodies always.
+#[test]
+fn an_old_server_has_them_too() {
+    let simulator = simulator(Settings::sentry9());
+    let run = Tap::new(&simulator).only(&with(&["events"], &INSIDE)).set("fetch_event_details", json!(true)).sync();
+    let events = run.records("events");
+    assert!(events.len() > 100, "{}", events.len());
+    for (rows, expected) in all_inside(&run).iter().zip(expected(&events)) {
+        assert!(rows.keys().cloned().collect::<BTreeSet<_>>() == expected);
+    }
+    let alone = Tap::new(&simulator).only(&INSIDE).sync();
+    assert!(all_inside(&alone) == all_inside(&run));
+}
+
 #[test]
 fn only_events_that_are_kept_are_taken_apart() {
     let shape = Shape { projects: 1, issue_sizes: vec![vec![400, 60, 3]], ..Shape::default() };

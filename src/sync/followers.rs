@@ -20,7 +20,7 @@ use crate::sync::passes::{Pass, bookmark};
 use crate::sync::plan::{ChangedIssue, Way};
 use crate::sync::walk::WalkError;
 use crate::sync::window::{bookmark_of, start_for};
-use crate::sync::{Project, Sync, events, ways};
+use crate::sync::{Project, Sync, events, part_failed, ways};
 use crate::time::{Time, format_time};
 
 /// One such stream, or one with those below it.
@@ -194,7 +194,7 @@ impl<'a> Follower<'a> {
             match result {
                 Ok(()) => {}
                 Err(WalkError::Api(error)) if sync.goes_on_after(&error) => {
-                    sync.part_failed(self.outputs.iter().copied(), project, &error);
+                    part_failed(self.outputs.iter().copied(), project, &error);
                     if error.kind != ErrorKind::NotFound {
                         failed.insert(project.id.clone());
                     }

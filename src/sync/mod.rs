@@ -229,18 +229,6 @@ impl Sync {
         }
     }
 
-    /// Notes that one project's part of some streams could not be read: gone is a skip, anything else a gap.
-    fn part_failed<'a>(&self, outputs: impl Iterator<Item = &'a StreamOutput>, project: &Project, error: &ApiError) {
-        for output in outputs {
-            if error.kind == ErrorKind::NotFound {
-                warn!("{}: project {} is gone: {error}", output.stream.tap_stream_id, project.slug);
-                output.skip("a project that was deleted during the run (404)");
-            } else {
-                output.gap(format!("project {}: {error}", project.slug));
-            }
-        }
-    }
-
     /// What the issue walk is made for: issues, events, and what hangs on them.
     fn by_issue_walk(&self) -> impl Iterator<Item = &StreamOutput> {
         self.output.streams().filter(|output| reads_with(output.stream, "issues"))
@@ -292,6 +280,18 @@ impl Sync {
         }
         if let Some(most) = sampling.max_per_project {
             info!("Event limit enabled: at most {most} events per project in each run, the newest first");
+        }
+    }
+}
+
+/// Notes that one project's part of some streams could not be read: gone is a skip, anything else a gap.
+fn part_failed<'a>(outputs: impl Iterator<Item = &'a StreamOutput>, project: &Project, error: &ApiError) {
+    for output in outputs {
+        if error.kind == ErrorKind::NotFound {
+            warn!("{}: project {} is gone: {error}", output.stream.tap_stream_id, project.slug);
+            output.skip("a project that was deleted during the run (404)");
+        } else {
+            output.gap(format!("project {}: {error}", project.slug));
         }
     }
 }

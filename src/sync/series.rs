@@ -110,7 +110,7 @@ async fn read(
             Err(error) => return Err(error.into()),
         };
         // An answer that is full may have lost groups, unless it says where they are.
-        if page.next.is_none() && page.series.as_ref().is_some_and(|series| series.is_full()) {
+        if page.next.is_none() && page.series.as_ref().is_some_and(Series::is_full) {
             if can_be_smaller {
                 debug!("{}: {slice} may not fit into one answer; asking for fewer days", output.stream.tap_stream_id);
                 return Ok(Answer::Full);
