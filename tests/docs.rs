@@ -40,12 +40,17 @@ fn more_streams() -> String {
         "| Stream | Key | Replication | Read from | Requests in a run | Scope |\n| --- | --- | --- | --- | --- | --- |\n",
     );
     for stream in streams::all().filter(|stream| !stream.selected_by_default) {
-        let Source::Endpoint(endpoint) = &stream.source else { continue };
-        let (name, cost, scope) = (stream.tap_stream_id, stream.cost, endpoint.scope);
+        let (path, scope) = match &stream.source {
+            Source::Endpoint(endpoint) => {
+                (format!("`{}`", endpoint.paths[0].replace("{organization}", "{org}")), endpoint.scope)
+            }
+            Source::EventPart(_) => ("inside events".to_owned(), "event:read"),
+            _ => continue,
+        };
+        let (name, cost) = (stream.tap_stream_id, stream.cost);
         let keys = stream.key_properties.join("`, `");
-        let path = endpoint.paths[0].replace("{organization}", "{org}");
         let replication = stream.replication_key().map_or("full table".into(), |key| format!("incremental by `{key}`"));
-        let _ = writeln!(block, "| `{name}` | `{keys}` | {replication} | `{path}` | {cost} | `{scope}` |");
+        let _ = writeln!(block, "| `{name}` | `{keys}` | {replication} | {path} | {cost} | `{scope}` |");
     }
     block
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tap_sentry::streams::{self, Added, Source};
+use tap_sentry::streams::{self, Added, Source, Step};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -86,12 +86,27 @@ fn every_placeholder_is_offered_by_an_ancestor() {
         let endpoints = match &stream.source {
             Source::Endpoint(endpoint) => vec![endpoint],
             Source::ParentRow(embeds) => embeds.iter().map(|embed| &embed.endpoint).collect(),
-            Source::Issues | Source::Events => vec![],
+            Source::Issues | Source::Events | Source::EventPart(_) => vec![],
         };
         for path in endpoints.iter().flat_map(|endpoint| endpoint.paths) {
             assert!(path.ends_with('/') && !path.starts_with('/'), "{path}");
             for name in path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')) {
                 assert!(offered(name), "{}: {name}", stream.tap_stream_id);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_lies_inside_events_has_its_places_in_its_key() {
+    for stream in streams::all() {
+        let Source::EventPart(steps) = stream.source else { continue };
+        let name = stream.tap_stream_id;
+        assert_eq!(stream.parent, Some("events"), "{name}");
+        assert!(matches!(steps, [Step::Field(_) | Step::Entry(_), .., Step::Each(_)]), "{name}");
+        for step in steps {
+            if let Step::Each(Some(place)) = step {
+                assert!(stream.key_properties.contains(place), "{name}.{place}");
             }
         }
     }

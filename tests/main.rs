@@ -34,4 +34,5 @@ mod support;
 mod sync;
 mod terminal;
 mod transport;
+mod unpacked;
 mod vouching;

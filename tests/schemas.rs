@@ -18,7 +18,7 @@ use tap_sentry::streams;
 const UNIONS: [&str; 3] = ["events.entries[].data", "issues.annotations[]", "issues.statusDetails.inCommit"];
 
 /// Operation of the API document, and the part of a schema its rows must fit.
-const OPERATIONS: [(&str, &str); 38] = [
+const OPERATIONS: [(&str, &str); 39] = [
     ("organizations_projects_list", "projects"),
     ("projects_detail", "project_detail"),
     ("organizations_teams_list", "teams"),
@@ -54,6 +54,7 @@ const OPERATIONS: [(&str, &str); 38] = [
     ("projects_debug_files_list", "debug_files"),
     ("projects_user_feedback_list", "user_feedback"),
     ("projects_tag_values_list", "tag_values"),
+    ("projects_event_attachments_list", "event_attachments"),
     ("organizations_issue_hashes_list", "issue_hashes"),
     ("organizations_issue_tag_values_list", "issue_tag_values"),
     ("organizations_issue_external_issues_list", "issue_external_issues"),

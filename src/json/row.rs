@@ -127,6 +127,17 @@ pub fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Opti
     Some(())
 }
 
+/// The raw value of a field of an object, which must be JSON; of a name that occurs twice the last counts.
+pub fn field<'a>(raw: &'a str, wanted: &str) -> Option<&'a str> {
+    let mut found = None;
+    entries(raw, |name, value| {
+        if name == wanted || (name.contains('\\') && text::unescape(name) == wanted) {
+            found = Some(value);
+        }
+    })?;
+    found
+}
+
 /// Calls `each` with the raw text of every item of an array. The text must be JSON.
 pub fn items<'a>(raw: &'a str, mut each: impl FnMut(&'a str)) -> Option<()> {
     let bytes = raw.as_bytes();
@@ -212,6 +223,13 @@ mod tests {
     fn an_escaped_name_is_found_under_its_real_name() {
         let row = Row::scan(r#"{"\u0069d":7}"#).expect("an object");
         assert_eq!(row.get("id"), Some("7"));
+    }
+
+    #[test]
+    fn a_field_is_found_without_an_index() {
+        let raw = r#" { "a" : {"b":[1,"}"]}, "c":1, "\u0063" : 2 } "#;
+        assert_eq!((field(raw, "a"), field(raw, "c"), field(raw, "b")), (Some(r#"{"b":[1,"}"]}"#), Some("2"), None));
+        assert_eq!(field("[]", "a"), None);
     }
 
     #[test]

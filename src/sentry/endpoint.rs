@@ -65,6 +65,11 @@ pub enum Rows {
     Object,
     /// The body is an object, in which the array of rows has this name.
     Under(&'static str),
+    /// The body has `intervals` of time and `groups` with a series of values each; every group and interval is a row.
+    Series {
+        /// Values that an answer holds at most.
+        most: usize,
+    },
 }
 
 /// One kind of request.

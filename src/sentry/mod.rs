@@ -18,5 +18,6 @@ pub mod paths;
 pub mod rate_limit;
 pub mod request;
 pub mod retry;
+pub mod series;
 pub mod token;
 pub mod waits;

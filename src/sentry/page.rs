@@ -9,6 +9,7 @@ use crate::json::index::{Index, Malformed};
 use crate::json::row::Row;
 use crate::sentry::endpoint::Rows;
 use crate::sentry::request::PAGE_ROWS;
+use crate::sentry::series::{Series, unroll};
 
 /// A page of rows, or one object as the only row.
 #[derive(Debug)]
@@ -23,11 +24,14 @@ pub struct Page {
     pub hits: Option<u64>,
     /// The server's clock when it answered (the `Date` header, whole seconds).
     pub served_at: Option<DateTime<Utc>>,
+    /// Where the rows are values of series.
+    pub series: Option<Series>,
 }
 
 impl Page {
     /// Checks the whole body once and notes where its rows and their fields are.
     pub fn parse(body: String, shape: Rows) -> Result<Self, Malformed> {
+        let mut series = None;
         let (index, body) = match shape {
             Rows::Array => (Index::of_array(&body)?, body),
             Rows::Object => (Index::of_object(&body)?, body),
@@ -36,8 +40,13 @@ impl Page {
                 let rows = Row::of(&body, &whole, 0).and_then(|row| row.get(name)).ok_or(Malformed::OtherShape)?;
                 (Index::of_array(rows)?, rows.to_owned())
             }
+            Rows::Series { most } => {
+                let (rows, said) = unroll(&body, most)?;
+                series = Some(said);
+                (Index::of_array(&rows)?, rows)
+            }
         };
-        Ok(Self { body, index, next: None, has_link: false, hits: None, served_at: None })
+        Ok(Self { body, index, next: None, has_link: false, hits: None, served_at: None, series })
     }
 
     /// The rows; `None` for one that is no object.
@@ -47,7 +56,7 @@ impl Page {
 
     /// Whether the list may go on although nothing says where: a full page without a `Link` header.
     pub fn is_cut(&self) -> bool {
-        self.len() == PAGE_ROWS && !self.has_link
+        self.len() == PAGE_ROWS && !self.has_link && self.series.is_none()
     }
 
     /// Number of rows.

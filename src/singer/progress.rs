@@ -32,6 +32,9 @@ pub struct Progress {
     /// Projects that are half read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub projects: BTreeMap<String, Part>,
+    /// Streams that are read together with the one under which this stands, and are as far.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub with: BTreeSet<String>,
     /// Where a walk over one list is.
     #[serde(flatten)]
     pub mark: Mark,

@@ -61,6 +61,12 @@ pub const STREAMS: &[Stream] = &[
         key_properties: &["eventID"],
         replication: Replication::Incremental { key: "dateCreated" },
         source: Source::Events,
+        offers: &[
+            ("event", "eventID"),
+            ("event_date", "dateCreated"),
+            ("project_id", "project_id"),
+            ("issue", "issue_id"),
+        ],
         not_by_default: EVENT_DETAIL_ONLY,
         cost: "about 1 per 100 new events; none where no issue changed",
         schema: include_str!("../../schemas/events.json"),

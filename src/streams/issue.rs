@@ -123,4 +123,19 @@ pub const STREAMS: &[Stream] = &[
         schema: include_str!("../../schemas/issue_user_reports.json"),
         ..Stream::OPTIONAL
     },
+    // By the issue, since by the event it would be a request for each (API §3). Needs a feature, and is a 404 without.
+    Stream {
+        tap_stream_id: "event_attachments",
+        replication: Replication::Incremental { key: "issue_last_seen" },
+        parent: Some("issues"),
+        source: Source::Endpoint(Endpoint {
+            paths: &["organizations/{organization}/issues/{issue}/attachments/", "issues/{issue}/attachments/"],
+            scope: "event:read",
+            ..Endpoint::LIST
+        }),
+        added: &[("issue_id", Added::Above("issue")), ("issue_last_seen", Added::Above("issue_last_seen"))],
+        cost: "1 per changed issue, and 1 per 100 attachments of it",
+        schema: include_str!("../../schemas/event_attachments.json"),
+        ..Stream::OPTIONAL
+    },
 ];

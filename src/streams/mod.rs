@@ -4,10 +4,12 @@
 //! tests (`tests/laws.rs`). The rows stand in files by what they are about.
 
 mod core;
+mod event;
 mod issue;
 mod organization;
 mod project;
 mod release;
+mod series;
 
 use crate::sentry::endpoint::Endpoint;
 
@@ -34,6 +36,19 @@ pub enum Source {
     Issues,
     /// Events of what the issue walk found changed (`sync/events.rs`).
     Events,
+    /// What these steps find in every event that is kept, without a request of its own (`sync/unpack.rs`).
+    EventPart(&'static [Step]),
+}
+
+/// A step from an event down to rows inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Into a field of an object.
+    Field(&'static str),
+    /// Into what was captured of this type: one of the event's `entries`, which whole bodies alone have (API §2.7).
+    Entry(&'static str),
+    /// Into each item of a list. Its place in the list, from 0, is written under this name, if there is one.
+    Each(Option<&'static str>),
 }
 
 /// A list that is put inside a record.
@@ -54,6 +69,8 @@ pub enum TimeFilter {
     None,
     /// `start` and `end` on the replication key, newest first (API §2.12).
     StartEnd,
+    /// `start` and `end` of whole days: series with a value for each day, read oldest first (`sync/series.rs`).
+    Days,
 }
 
 /// A field that the tap adds to each record, or fills in where the server leaves it out.
@@ -63,6 +80,8 @@ pub enum Added {
     FirstOf(&'static str, &'static str),
     /// Another field of the row, where the row has none of this name.
     Else(&'static str),
+    /// The row's field of this name, which means something else in the record.
+    Renamed(&'static str),
     /// A field of an object in the row, or "" where it has none: for parts of keys.
     Within(&'static str, &'static str),
     /// The row's own value, or "" where it has none: for parts of keys.
@@ -140,7 +159,9 @@ pub const EVENT_DETAIL_ONLY: &[&str] =
 
 /// Every stream, parents before their children, in the order they are synced.
 pub fn all() -> impl Iterator<Item = &'static Stream> + Clone {
-    [core::STREAMS, organization::STREAMS, project::STREAMS, release::STREAMS, issue::STREAMS].into_iter().flatten()
+    let beside_core = [organization::STREAMS, project::STREAMS, release::STREAMS, issue::STREAMS];
+    let more = [event::STREAMS, series::STREAMS];
+    std::iter::once(core::STREAMS).chain(beside_core).chain(more).flatten()
 }
 
 /// The streams whose rows are made from those of this one.

@@ -233,7 +233,7 @@ pub(super) fn push(
             Added::Else(_) if row.get(name).is_some_and(|value| value != "null") => continue,
             Added::OrEmpty if row.get(name).is_some_and(|value| value != "null") => continue,
             Added::OrEmpty => Some(text::quote("")),
-            Added::Else(other) => row.get(other).map(str::to_owned),
+            Added::Else(other) | Added::Renamed(other) => row.get(other).map(str::to_owned),
             Added::Within(object, field) => {
                 let inner = row.object(object);
                 let value = inner.as_ref().and_then(|object| object.text(field));

@@ -13,6 +13,7 @@ use crate::sync::event_list::{ISSUE_EVENTS, PROJECT_EVENTS};
 use crate::sync::issue_list::{Found, Group};
 use crate::sync::issues::IssueWalk;
 use crate::sync::report::{Check, Limit, Outcome, Report};
+use crate::sync::series::smallest;
 use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
 use crate::sync::{ORGANIZATION, Project, Sync};
@@ -83,7 +84,8 @@ async fn test(sync: &Sync, stream: &'static Stream, known: &mut Known) -> Result
     let nothing = |what: &str| Ok(Outcome::Untested(format!("there is no {what} to try it with")));
     match (&stream.source, stream.parent) {
         (Source::Endpoint(endpoint), None) => {
-            let page = first_page(sync, endpoint, sync.values()).await?;
+            let request = smallest(sync, stream, sync.request(endpoint, sync.values()));
+            let page = sync.client.get(&request).await?;
             known.note(sync, stream, &page, Vec::new());
             Ok(Outcome::Works)
         }
@@ -105,7 +107,7 @@ async fn test(sync: &Sync, stream: &'static Stream, known: &mut Known) -> Result
             let Some(project) = &known.project else { return nothing("project") };
             issues(sync, project).await
         }
-        (Source::Events, _) => {
+        (Source::Events | Source::EventPart(_), _) => {
             let Some(project) = &known.project else { return nothing("project") };
             events(sync, project).await
         }

@@ -19,6 +19,7 @@ use crate::sync::issues::IssueWalk;
 use crate::sync::output::StreamOutput;
 use crate::sync::passes::Pass;
 use crate::sync::plan::{ChangedIssue, Load, Prices, Way, choose, pages};
+use crate::sync::series::smallest;
 use crate::sync::walk::stream_start;
 use crate::sync::window::Window;
 use crate::sync::{Project, Sync, events, ways};
@@ -101,8 +102,9 @@ async fn first_page(
             request = request.with(name, value);
         }
     }
+    let request = smallest(sync, stream, request);
     let page = sync.client.get(&request).await.map_err(|error| sync.fatal(error.into()))?;
-    let at_least = page.next.is_some();
+    let at_least = page.next.is_some() || stream.time_filter == TimeFilter::Days;
     let records = page.len() as u64;
     costs.insert(stream.tap_stream_id, Cost { requests: 1, records, at_least });
     for child in streams::children(stream.tap_stream_id) {
@@ -142,7 +144,12 @@ async fn issues_and_events(sync: &Sync, projects: &[Project]) -> Result<(Vec<(&'
             projects.iter().filter_map(of_project).map(|issues| events::in_order(issues)).collect();
         if follower.is_events() {
             let (cost, by_server) = events_of(sync, &found, &prices);
-            costs.push(("events", cost));
+            // One list serves them all; how much lies inside the events is not known.
+            costs.extend(follower.outputs().iter().enumerate().map(|(nth, output)| {
+                let inside = output.stream.parent.is_some();
+                let requests = if nth == 0 { cost.requests } else { 0 };
+                (output.stream.tap_stream_id, Cost { requests, at_least: cost.at_least || inside, ..cost })
+            }));
             seconds = by_server;
         } else {
             let requests = found.iter().map(|issues| issues.len() as u64).sum();

@@ -1,4 +1,5 @@
-//! Event records: context fields, and the event's detail where the lists do not carry what is wanted.
+//! Records of events and of what lies inside them: context fields, and the event's detail where the lists do not carry
+//! what is wanted.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -8,15 +9,20 @@ use tracing::{debug, warn};
 
 use crate::json::row::Row;
 use crate::json::text::quote;
-use crate::sentry::endpoint::{Class, Endpoint};
+use crate::sentry::endpoint::{Class, Endpoint, PathValues};
 use crate::sentry::error::{ApiError, ErrorKind};
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
 use crate::streams::EVENT_DETAIL_ONLY;
-use crate::sync::output::StreamOutput;
+use crate::streams::{self, Source, Step};
+use crate::sync::children;
+use crate::sync::output::{Batch, StreamOutput};
 use crate::sync::plan::ChangedIssue;
+use crate::sync::unpack::{needs_whole_body, unpack, wants_whole_bodies};
 use crate::sync::walk::WalkError;
+use crate::sync::window::Window;
 use crate::sync::{Project, Sync};
+use crate::time::Time;
 
 /// One event by its issue: the faster bucket (API §2.8); servers that lack it have the project's form.
 pub const ISSUE_EVENT_DETAIL: Endpoint = Endpoint {
@@ -40,59 +46,113 @@ pub const PROJECT_EVENT_DETAIL: Endpoint = Endpoint {
 /// Detail requests at once.
 const DETAILS_AT_ONCE: usize = 8;
 
-/// Writes the events of one project.
+/// Fields that rows have without whole bodies (API §2.6); `event.type` is `type` in whole ones.
+const SHORT: [&str; 14] = [
+    "id",
+    "eventID",
+    "groupID",
+    "projectID",
+    "message",
+    "title",
+    "location",
+    "culprit",
+    "user",
+    "tags",
+    "platform",
+    "dateCreated",
+    "crashFile",
+    "metadata",
+];
+
+/// A stream that is written from events.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Events, or what lies inside them.
+    pub output: &'a StreamOutput,
+    /// What is older was written by earlier runs.
+    pub start: Time,
+}
+
+impl Target<'_> {
+    /// The way to its rows; none where the event itself is the row.
+    fn steps(&self) -> Option<&'static [Step]> {
+        match self.output.stream.source {
+            Source::EventPart(steps) => Some(steps),
+            _ => None,
+        }
+    }
+}
+
+/// Writes the events of one project, and what lies inside them.
 #[derive(Debug)]
 pub struct EventRecords<'a> {
     sync: &'a Sync,
-    output: &'a StreamOutput,
+    targets: Vec<Target<'a>>,
     project: &'a Project,
     project_id: String,
     project_slug: String,
     titles: HashMap<&'a str, &'a str>,
+    /// Records of events need what only details have.
     needs_detail: bool,
+    /// Rows of the list are older than what some of the targets want.
+    starts_differ: bool,
+    /// Something needs whole bodies.
+    needs_whole: bool,
     odd: Cell<u64>,
 }
 
 impl<'a> EventRecords<'a> {
     /// For the events of `project`, whose changed issues are `issues`.
-    pub fn new(sync: &'a Sync, output: &'a StreamOutput, project: &'a Project, issues: &[&'a ChangedIssue]) -> Self {
+    pub fn new(sync: &'a Sync, targets: Vec<Target<'a>>, project: &'a Project, issues: &[&'a ChangedIssue]) -> Self {
         let titles = issues.iter().map(|issue| (issue.id.as_ref(), issue.title.as_ref())).collect();
         Self {
             sync,
-            output,
+            starts_differ: targets.iter().any(|target| target.start != targets[0].start),
+            targets,
             project,
             project_id: quote(&project.id),
             project_slug: quote(&project.slug),
             titles,
-            needs_detail: wanted_detail(sync, output).is_some(),
+            needs_detail: asks_for_details(sync),
+            needs_whole: wants_whole_bodies(sync),
             odd: Cell::new(0),
         }
     }
 
     /// Writes rows; `issue` is the issue whose list they came from, if they did.
     pub async fn write(&self, rows: Vec<Option<Row<'_>>>, issue: Option<&str>) -> Result<(), WalkError> {
-        let mut batch = self.output.batch(rows.iter().flatten().map(|row| row.raw().len()).sum());
+        let bytes = rows.iter().flatten().map(|row| row.raw().len()).sum();
+        let mut batches: Vec<_> = self.targets.iter().map(|target| target.output.batch(bytes)).collect();
         let rows: Vec<Row<'_>> = rows.into_iter().filter_map(|row| self.keyed(row)).collect();
-        if !self.needs_detail && !self.sync.config.fetch_event_details {
+        if !self.needs_detail && !self.needs_whole {
             for row in &rows {
-                self.push(&mut batch, row, issue);
+                self.push(&mut batches, row, None, issue);
             }
-            return Ok(batch.send(&self.sync.output).await?);
+            return self.send(batches).await;
         }
         let mut with_details =
             stream::iter(rows).map(|row| async { (self.detail(&row, issue).await, row) }).buffered(DETAILS_AT_ONCE);
         while let Some((detail, row)) = with_details.next().await {
-            match detail? {
-                Some(detail) => {
-                    for row in detail.rows().filter_map(|row| self.keyed(row)) {
-                        self.push(&mut batch, &row, issue);
-                    }
-                }
-                None => self.push(&mut batch, &row, issue),
-            }
+            let detail = detail?;
+            let detail = detail.as_ref().and_then(|page| self.keyed(page.rows().next()?));
+            self.push(&mut batches, &row, detail.as_ref(), issue);
         }
         drop(with_details);
-        Ok(batch.send(&self.sync.output).await?)
+        self.send(batches).await
+    }
+
+    async fn send(&self, batches: Vec<Batch<'_>>) -> Result<(), WalkError> {
+        for batch in batches {
+            batch.send(&self.sync.output).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts something that was passed over, of whatever stream it would have been.
+    pub fn skip(&self, reason: &str) {
+        for target in &self.targets {
+            target.output.skip(reason);
+        }
     }
 
     /// A row that can be written: an object with the key. Others are counted.
@@ -119,9 +179,23 @@ impl<'a> EventRecords<'a> {
         }
     }
 
-    fn push(&self, batch: &mut crate::sync::output::Batch<'_>, row: &Row<'_>, issue: Option<&str>) {
+    /// Adds the records of one event to the batches of the targets.
+    fn push(&self, batches: &mut [Batch<'_>], row: &Row<'_>, detail: Option<&Row<'_>>, issue: Option<&str>) {
         let group = row.text("groupID");
         let issue = group.as_deref().or(issue);
+        let time = Window::second_of(row.text("dateCreated").filter(|_| self.starts_differ).as_deref());
+        for (target, batch) in self.targets.iter().zip(batches) {
+            if time.is_some_and(|time| time < target.start) {
+                continue;
+            }
+            match target.steps() {
+                None => self.push_event(batch, row, detail, issue),
+                Some(steps) => self.push_parts(batch, target.output, steps, (row, detail), issue),
+            }
+        }
+    }
+
+    fn push_event(&self, batch: &mut Batch<'_>, row: &Row<'_>, detail: Option<&Row<'_>>, issue: Option<&str>) {
         let title = issue.and_then(|issue| self.titles.get(issue));
         let issue = issue.map_or_else(|| "null".to_owned(), quote);
         let title = title.map_or_else(|| "null".to_owned(), |title| quote(title));
@@ -131,13 +205,57 @@ impl<'a> EventRecords<'a> {
             ("issue_id", issue.as_str()),
             ("issue_title", title.as_str()),
         ];
-        batch.push(row, &overrides);
+        let as_configured = self.needs_detail || self.sync.config.fetch_event_details;
+        let short = if as_configured || !self.needs_whole { None } else { short_form(row) };
+        match short.as_deref().and_then(Row::scan) {
+            Some(short) => batch.push(&short, &overrides),
+            None => batch.push(detail.filter(|_| as_configured).unwrap_or(row), &overrides),
+        }
+    }
+
+    /// Adds what lies inside one event.
+    fn push_parts(
+        &self,
+        batch: &mut Batch<'_>,
+        output: &StreamOutput,
+        steps: &'static [Step],
+        (row, detail): (&Row<'_>, Option<&Row<'_>>),
+        issue: Option<&str>,
+    ) {
+        let body = detail.unwrap_or(row);
+        if needs_whole_body(steps) && body.get("entries").is_none() {
+            return output.skip("an event of which the server did not give the whole body");
+        }
+        let values = self.offered(row, issue);
+        let odd = unpack(body, steps, &mut |raw, places| {
+            let places = places.iter().map(|(name, at)| (*name, quote(&at.to_string()))).collect();
+            if let Some(part) = Row::scan(raw) {
+                children::push(output.stream, batch, &part, &values, places);
+            }
+        });
+        for _ in 0..odd {
+            output.skip("something inside an event that has another shape");
+        }
+    }
+
+    /// What an event offers to those below it, as its record has it.
+    fn offered(&self, row: &Row<'_>, issue: Option<&str>) -> PathValues {
+        let offers = streams::find("events").map_or(&[][..], |events| events.offers);
+        let value = |(name, field): &(&'static str, &'static str)| {
+            let text = match *field {
+                "project_id" => self.project.id.clone(),
+                "issue_id" => issue?.to_owned(),
+                field => row.text(field)?.into_owned(),
+            };
+            Some((*name, text))
+        };
+        offers.iter().filter_map(value).collect()
     }
 
     /// The event's detail, if something is wanted that the list's row does not have.
     async fn detail(&self, row: &Row<'_>, issue: Option<&str>) -> Result<Option<Page>, WalkError> {
         let lists_whole_bodies = || row.get("entries").is_some();
-        let wanted = self.needs_detail || (self.sync.config.fetch_event_details && !lists_whole_bodies());
+        let wanted = self.needs_detail || (self.needs_whole && !lists_whole_bodies());
         let Some(event) = row.text("eventID").filter(|_| wanted) else {
             return Ok(None);
         };
@@ -156,13 +274,31 @@ impl<'a> EventRecords<'a> {
             Ok(page) => Ok(Some(page)),
             Err(error) if error.kind == ErrorKind::NotFound => {
                 debug!("{error}");
-                self.output
-                    .skip("details of an event that is gone or not yet indexed (404); its short form was written");
+                self.skip("details of an event that is gone or not yet indexed (404); its short form was written");
                 Ok(None)
             }
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// The row of a whole body as a list without whole bodies has it; `None` where it is one already.
+fn short_form(row: &Row<'_>) -> Option<String> {
+    row.get("entries")?;
+    let mut short = String::from("{");
+    for field in row.fields() {
+        let name = match field.raw_name() {
+            "type" => "event.type",
+            name if SHORT.contains(&name) => name,
+            _ => continue,
+        };
+        for part in ["\"", name, "\":", field.value(), ","] {
+            short.push_str(part);
+        }
+    }
+    short.pop();
+    short.push('}');
+    Some(short)
 }
 
 /// A selected field that only the detail of an event has.

@@ -16,10 +16,10 @@ use crate::singer::progress::{Left, Part, order};
 use crate::singer::state::State;
 use crate::singer::writer::OutputClosed;
 use crate::sync::event_list::{EventList, EventPage, Form, ISSUE_EVENTS, PROJECT_EVENTS};
-use crate::sync::event_rows::{EventRecords, warn_of_details};
-use crate::sync::output::StreamOutput;
+use crate::sync::event_rows::{EventRecords, Target, warn_of_details};
 use crate::sync::part::PartKeeper;
 use crate::sync::plan::{ChangedIssue, Way};
+use crate::sync::unpack::wants_whole_bodies;
 use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
 use crate::sync::{Project, Sync};
@@ -53,6 +53,15 @@ pub struct Work<'a> {
     pub way: Way,
     /// What an interrupted run has written of this window, on this way.
     pub part: Part,
+    /// What is written, and from when on.
+    pub targets: Vec<Target<'a>>,
+}
+
+impl Work<'_> {
+    /// The stream under whose bookmark the progress is kept: the first that is written.
+    fn holder(&self) -> &'static str {
+        self.targets.first().map_or("events", |target| target.output.stream.tap_stream_id)
+    }
 }
 
 /// A project that is done or has failed.
@@ -67,10 +76,10 @@ pub fn run_all<'a>(sync: &'a Sync, work: Vec<Work<'a>>) -> Pin<Box<dyn Stream<It
         warn_of_details(sync, output);
     }
     let one = move |work: Work<'a>| async move {
-        let (project, end) = (work.project, work.end);
+        let (project, end, holder) = (work.project, work.end, work.holder());
         let mut result = read_project(sync, work).await;
         if result.is_ok() {
-            result = finish_project(sync, "events", project, end).await.map_err(WalkError::from);
+            result = finish_project(sync, holder, project, end).await.map_err(WalkError::from);
         }
         (project, result)
     };
@@ -98,7 +107,6 @@ pub async fn finish_project(
 /// Reading one project.
 pub struct Reader<'a> {
     pub(super) sync: &'a Sync,
-    pub(super) output: &'a StreamOutput,
     pub(super) records: EventRecords<'a>,
     pub(super) work: &'a Work<'a>,
     window: Window,
@@ -109,14 +117,13 @@ pub struct Reader<'a> {
 }
 
 async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
-    let Some(output) = sync.output.stream("events") else { return Ok(()) };
     let window = Window { start: work.start, end: work.end };
     let window = if work.knows_windows { window.within_retention(sync.client.server_now()) } else { window };
     let (way, part) = (work.way, work.part.clone());
-    let records = EventRecords::new(sync, output, work.project, &work.issues);
+    let records = EventRecords::new(sync, work.targets.clone(), work.project, &work.issues);
     let total = Cell::new(part.taken);
-    let keeper = PartKeeper::new(sync, "events", work.project, work.end, part);
-    let reader = Reader { sync, output, records, work: &work, window, total, kept: Cell::new(0), keeper };
+    let keeper = PartKeeper::new(sync, work.holder(), work.project, work.end, part);
+    let reader = Reader { sync, records, work: &work, window, total, kept: Cell::new(0), keeper };
     match way {
         Way::ByProject => reader.by_project().await?,
         Way::ByIssue => reader.each_issue(|_| true, async |issue| reader.whole_issue(issue).await).await?,
@@ -128,7 +135,7 @@ async fn read_project(sync: &Sync, work: Work<'_>) -> Result<(), WalkError> {
 
 impl<'a> Reader<'a> {
     fn form(&self, sample: bool) -> Form {
-        Form { full: self.sync.config.fetch_event_details, sample }
+        Form { full: wants_whole_bodies(self.sync), sample }
     }
 
     /// The window down from a second that was reached before; that second itself is read again.
@@ -165,7 +172,7 @@ impl<'a> Reader<'a> {
         let read = async |issue: &ChangedIssue| match read(issue).await {
             Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
                 debug!("{error}");
-                self.output.skip("an issue that was merged or deleted since it was listed (404)");
+                self.records.skip("an issue that was merged or deleted since it was listed (404)");
                 Ok(())
             }
             other => other,
@@ -195,7 +202,7 @@ impl<'a> Reader<'a> {
             for issue in self.work.issues.iter().filter(|issue| !issue.is_error) {
                 match self.newest(self.issue_list(issue, false, None), Some(&issue.id), &mut sampler).await {
                     Err(WalkError::Api(error)) if error.kind == ErrorKind::NotFound => {
-                        self.output.skip("an issue that was merged or deleted since it was listed (404)");
+                        self.records.skip("an issue that was merged or deleted since it was listed (404)");
                     }
                     other => other?,
                 }
@@ -264,7 +271,7 @@ impl<'a> Reader<'a> {
 
     fn say_what_may_be_hidden(&self, page: &EventPage) {
         if page.may_hide_a_row {
-            self.output.skip(MAY_HIDE);
+            self.records.skip(MAY_HIDE);
         }
     }
 

@@ -10,8 +10,9 @@ use crate::sentry::endpoint::PathValues;
 use crate::sentry::error::ErrorKind;
 use crate::singer::progress::{Part, Progress};
 use crate::singer::state::{Bookmark, State};
-use crate::streams;
+use crate::streams::{self, Source, Stream};
 use crate::sync::children::{Child, Parent};
+use crate::sync::event_rows::Target;
 use crate::sync::issue_list::Found;
 use crate::sync::output::StreamOutput;
 use crate::sync::part::PartKeeper;
@@ -19,7 +20,7 @@ use crate::sync::passes::{Pass, bookmark};
 use crate::sync::plan::{ChangedIssue, Way};
 use crate::sync::walk::WalkError;
 use crate::sync::window::{bookmark_of, start_for};
-use crate::sync::{Project, Sync, events, ways};
+use crate::sync::{Project, Sync, events, part_failed, ways};
 use crate::time::{Time, format_time};
 
 /// One such stream, or one with those below it.
@@ -27,7 +28,7 @@ pub struct Follower<'a> {
     outputs: Vec<&'a StreamOutput>,
     /// One for each output.
     bookmarks: Vec<Bookmark>,
-    /// What is read; events if it is none.
+    /// What is read; events and what lies inside them if it is none.
     child: Option<Child<'a>>,
 }
 
@@ -35,7 +36,11 @@ impl<'a> Follower<'a> {
     /// All that are selected.
     pub async fn all(sync: &'a Sync) -> Vec<Follower<'a>> {
         let mut all: Vec<Follower<'a>> = Vec::new();
-        all.extend(sync.output.stream("events").map(|output| Self::new(vec![output], None)));
+        let of_events = |stream: &Stream| matches!(stream.source, Source::Events | Source::EventPart(_));
+        let outputs: Vec<_> = sync.output.streams().filter(|output| of_events(output.stream)).collect();
+        if !outputs.is_empty() {
+            all.push(Self::new(outputs, None));
+        }
         if let Some(issues) = streams::find("issues") {
             let children = Child::all(sync, issues).await;
             all.extend(children.into_iter().map(|child| Self::new(child.outputs(), Some(child))));
@@ -62,7 +67,7 @@ impl<'a> Follower<'a> {
         &self.bookmarks
     }
 
-    /// Whether it is events.
+    /// Whether it is events, or what lies inside them.
     pub fn is_events(&self) -> bool {
         self.child.is_none()
     }
@@ -72,9 +77,23 @@ impl<'a> Follower<'a> {
         self.outputs[0].stream.tap_stream_id
     }
 
-    /// What an interrupted run has done of a window.
+    /// What an interrupted run has done of a window: of all that is read together now, or nothing.
     pub fn progress(&self) -> Option<&Progress> {
-        self.bookmarks.first()?.progress.as_ref()
+        let progress = self.bookmarks.first()?.progress.as_ref()?;
+        self.with().all(|name| progress.with.contains(name)).then_some(progress)
+    }
+
+    /// The streams beside the one under which the progress is kept.
+    fn with(&self) -> impl Iterator<Item = &'static str> {
+        self.outputs.iter().skip(1).map(|output| output.stream.tap_stream_id)
+    }
+
+    /// What is written of a project, each stream from its own bookmark on.
+    fn targets(&self, sync: &Sync, project: &str) -> Vec<Target<'a>> {
+        let (start_date, lookback) = (sync.config.start_date, sync.config.lookback);
+        let start = |bookmark: &Bookmark| start_for(bookmark, project, start_date, lookback);
+        let each = self.outputs.iter().zip(&self.bookmarks);
+        each.map(|(output, bookmark)| Target { output, start: start(bookmark) }).collect()
     }
 
     /// Projects that an interrupted run has done up to `end`.
@@ -104,15 +123,24 @@ impl<'a> Follower<'a> {
                 let part = progress.and_then(|progress| progress.projects.get(&project.id).cloned());
                 let (issues, part) = (events::in_order(issues), part.unwrap_or_default());
                 let way = Way::ByIssue; // decided below, for all projects together
-                work.push(events::Work { project, issues, start, end, knows_windows, continues, way, part });
+                let targets = self.targets(sync, &project.id);
+                work.push(events::Work { project, issues, start, end, knows_windows, continues, way, part, targets });
             } else {
                 done.insert(project.id.clone());
             }
         }
         let holder = self.holder();
-        sync.output.advance_page(|state| state.progress_mut(holder, end).done = done).await?;
+        let goes_on = self.progress().is_some_and(|progress| progress.end == end);
+        let begin = |state: &mut State| {
+            let progress = state.progress_mut(holder, end);
+            if !goes_on {
+                *progress = Progress { end, ..Progress::default() };
+            }
+            (progress.done, progress.with) = (done, self.with().map(str::to_owned).collect());
+        };
+        sync.output.advance_page(begin).await?;
         failed.extend(match &self.child {
-            None => read_events(sync, work, knows_windows).await?,
+            None => self.read_events(sync, work, knows_windows).await?,
             Some(child) => self.read_child(sync, child, work).await?,
         });
         failed.extend(pass.any_of(found));
@@ -124,7 +152,7 @@ impl<'a> Follower<'a> {
             }
         };
         sync.output.advance(change).await?;
-        for output in self.outputs.iter().filter(|_| self.child.is_some()) {
+        for output in self.outputs.iter().filter(|output| output.stream.parent.is_some()) {
             info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
         }
         Ok(())
@@ -152,6 +180,31 @@ impl<'a> Follower<'a> {
         Ok(failed)
     }
 
+    /// Events of the projects; returns those that failed.
+    async fn read_events(
+        &self,
+        sync: &Sync,
+        mut work: Vec<events::Work<'_>>,
+        knows_windows: bool,
+    ) -> Result<BTreeSet<String>, WalkError> {
+        let mut failed = BTreeSet::new();
+        ways::decide(sync, &mut work, knows_windows).await;
+        let mut running = events::run_all(sync, work);
+        while let Some((project, result)) = running.next().await {
+            match result {
+                Ok(()) => {}
+                Err(WalkError::Api(error)) if sync.goes_on_after(&error) => {
+                    part_failed(self.outputs.iter().copied(), project, &error);
+                    if error.kind != ErrorKind::NotFound {
+                        failed.insert(project.id.clone());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(failed)
+    }
+
     async fn of_issues(
         &self,
         sync: &Sync,
@@ -174,28 +227,4 @@ fn offer(sync: &Sync, issue: &ChangedIssue) -> Parent {
     values.push(("issue", issue.id.to_string()));
     values.extend(issue.last_seen.map(|time| ("issue_last_seen", format_time(time))));
     Parent { key: issue.id.to_string(), values }
-}
-
-/// Events of the projects; returns those that failed.
-async fn read_events(
-    sync: &Sync,
-    mut work: Vec<events::Work<'_>>,
-    knows_windows: bool,
-) -> Result<BTreeSet<String>, WalkError> {
-    let mut failed = BTreeSet::new();
-    ways::decide(sync, &mut work, knows_windows).await;
-    let mut running = events::run_all(sync, work);
-    while let Some((project, result)) = running.next().await {
-        match result {
-            Ok(()) => {}
-            Err(WalkError::Api(error)) if sync.goes_on_after(&error) => {
-                sync.part_failed("events", project, &error);
-                if error.kind != ErrorKind::NotFound {
-                    failed.insert(project.id.clone());
-                }
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(failed)
 }

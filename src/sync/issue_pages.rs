@@ -270,7 +270,7 @@ impl<'a, 'l, 'g> IssuePages<'a, 'l, 'g> {
 
     /// Says that there are rows from which neither issues nor their events can be had.
     fn count_odd_rows(&self, odd: usize) -> bool {
-        for output in ["issues", "events"].into_iter().filter_map(|name| self.sync.output.stream(name)) {
+        for output in self.sync.by_issue_walk() {
             if odd > 0 {
                 output.gap(format!("{odd} issue rows without id or project"));
             }

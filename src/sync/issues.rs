@@ -16,7 +16,7 @@ use crate::sync::issue_list::{Found, Group, List, Written};
 use crate::sync::issue_pages::IssuePages;
 use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
-use crate::sync::{Project, Sync};
+use crate::sync::{Project, Sync, part_failed};
 use crate::time::Time;
 
 /// Every issue of an organization (API §2.3). `query` is empty on purpose: absent, it hides resolved issues.
@@ -157,9 +157,7 @@ impl<'a> IssueWalk<'a> {
             }
             match self.one_project(project, list).await {
                 Err(WalkError::Api(error)) if self.sure && self.sync.goes_on_after(&error) => {
-                    for name in ["issues", "events"] {
-                        self.sync.part_failed(name, project, &error);
-                    }
+                    part_failed(self.sync.by_issue_walk(), project, &error);
                     if error.kind != ErrorKind::NotFound {
                         list.found.failed.insert(project.id.clone(), error);
                     }

@@ -25,7 +25,9 @@ pub mod plan;
 pub mod projects;
 pub mod report;
 pub mod sample;
+pub mod series;
 pub mod summary;
+pub mod unpack;
 pub mod walk;
 pub mod ways;
 pub mod window;
@@ -48,8 +50,9 @@ use crate::singer::progress::Unfinished;
 use crate::singer::state::State;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::children::{Child, Parent, walk_children};
-use crate::sync::output::Output;
+use crate::sync::output::{Output, StreamOutput};
 use crate::sync::projects::Told;
+use crate::sync::series::walk_days;
 use crate::sync::walk::{WalkError, walk};
 use crate::time::whole_second;
 
@@ -110,7 +113,7 @@ impl Sync {
                 // Events are found by the issue walk: both are read in one go.
                 Source::Issues => running.push(Box::pin(self.issues_and_events(&projects))),
                 Source::Events if !self.wants("issues") => running.push(Box::pin(self.issues_and_events(&projects))),
-                Source::Events | Source::ParentRow(_) => {}
+                Source::Events | Source::ParentRow(_) | Source::EventPart(_) => {}
             }
         }
         // Nothing else is waited for here: all of them share locks, the limits and the way to stdout.
@@ -124,6 +127,9 @@ impl Sync {
 
     /// A root stream, and then its children.
     async fn root(&self, stream: &'static Stream) -> Result<()> {
+        if stream.time_filter == TimeFilter::Days {
+            return self.settle(stream.tap_stream_id, walk_days(self, stream).await).await;
+        }
         match walk(self, stream).await {
             Ok(parents) => self.children(stream, &parents).await,
             Err(error) => self.settle(stream.tap_stream_id, Err(error)).await,
@@ -197,15 +203,9 @@ impl Sync {
         }
     }
 
-    /// Notes that one project's part of a stream could not be read: gone is a skip, anything else a gap.
-    fn part_failed(&self, tap_stream_id: &str, project: &Project, error: &ApiError) {
-        let Some(output) = self.output.stream(tap_stream_id) else { return };
-        if error.kind == ErrorKind::NotFound {
-            warn!("{tap_stream_id}: project {} is gone: {error}", project.slug);
-            output.skip("a project that was deleted during the run (404)");
-        } else {
-            output.gap(format!("project {}: {error}", project.slug));
-        }
+    /// What the issue walk is made for: issues, events, and what hangs on them.
+    fn by_issue_walk(&self) -> impl Iterator<Item = &StreamOutput> {
+        self.output.streams().filter(|output| reads_with(output.stream, "issues"))
     }
 
     async fn organization_exists(&self) -> bool {
@@ -258,9 +258,21 @@ impl Sync {
     }
 }
 
+/// Notes that one project's part of some streams could not be read: gone is a skip, anything else a gap.
+fn part_failed<'a>(outputs: impl Iterator<Item = &'a StreamOutput>, project: &Project, error: &ApiError) {
+    for output in outputs {
+        if error.kind == ErrorKind::NotFound {
+            warn!("{}: project {} is gone: {error}", output.stream.tap_stream_id, project.slug);
+            output.skip("a project that was deleted during the run (404)");
+        } else {
+            output.gap(format!("project {}: {error}", project.slug));
+        }
+    }
+}
+
 /// Whether `stream` is read together with the stream of this name: as it, below it, or by the same walk.
 fn reads_with(stream: &Stream, tap_stream_id: &str) -> bool {
     let by_issue_walk = |stream: &Stream| matches!(stream.source, Source::Issues | Source::Events);
-    streams::line(stream).any(|stream| stream.tap_stream_id == tap_stream_id)
-        || (by_issue_walk(stream) && streams::find(tap_stream_id).is_some_and(by_issue_walk))
+    let walks = streams::find(tap_stream_id).is_some_and(by_issue_walk);
+    streams::line(stream).any(|stream| stream.tap_stream_id == tap_stream_id || (walks && by_issue_walk(stream)))
 }

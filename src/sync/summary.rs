@@ -60,6 +60,8 @@ fn endpoints(stream: &'static Stream) -> Vec<&'static Endpoint> {
         Source::Endpoint(endpoint) => vec![endpoint],
         Source::ParentRow(embeds) => embeds.iter().map(|embed| &embed.endpoint).collect(),
         Source::Issues => vec![&ORGANIZATION_ISSUES, &PROJECT_ISSUES, &ISSUE_DETAIL],
+        // Nothing is asked for what lies inside events.
+        Source::EventPart(_) => vec![],
         Source::Events => vec![&ISSUE_EVENTS, &PROJECT_EVENTS, &ISSUE_EVENT_DETAIL, &PROJECT_EVENT_DETAIL],
     }
 }

@@ -11,6 +11,7 @@ use crate::sync::Sync;
 use crate::sync::event_list::PROJECT_EVENTS;
 use crate::sync::events::Work;
 use crate::sync::plan::{Budget, ChangedIssue, Load, Prices, Way, choose, load};
+use crate::sync::unpack::wants_whole_bodies;
 use crate::sync::window::Window;
 
 /// Requests that a plan must be able to save before one is spent on knowing the server better.
@@ -52,8 +53,10 @@ pub fn expected<'a>(sync: &Sync, issues: impl Iterator<Item = &'a &'a ChangedIss
 
 /// What each way costs for these issues of a project; a way that was begun is the only one.
 pub fn load_of(sync: &Sync, issues: &[&ChangedIssue], begun: Option<Way>, knows_windows: bool) -> Load {
-    let (sampling, full) = (&sync.config.sampling, sync.config.fetch_event_details);
-    let load = load(issues, sampling, full, &prices(sync, knows_windows));
+    let (sampling, prices) = (&sync.config.sampling, prices(sync, knows_windows));
+    // Whole bodies that are only taken apart go the way of short rows where that costs no more requests.
+    let apart = wants_whole_bodies(sync) && prices.project_bucket.is_some();
+    let load = load(issues, sampling, sync.config.fetch_event_details || apart, &prices);
     match begun {
         Some(Way::ByProject) => Load { by_project: load.by_project.or(Some(1)), by_issue: None, ..load },
         Some(way) => Load { by_project: None, by_issue: load.by_issue.or(Some(1)), issue_way: way },
@@ -81,7 +84,7 @@ pub fn prices(sync: &Sync, project_windows: bool) -> Prices {
         each: (latency / f64::from(room.concurrency)).max(1.0 / ceiling),
     });
     Prices {
-        page: if limited && sync.config.fetch_event_details { 10 } else { 100 },
+        page: if limited && wants_whole_bodies(sync) { 10 } else { 100 },
         ceiling,
         issue_rate: shared.map(|room| f64::from(room.limit) / room.window),
         project_bucket: budget,

@@ -46,6 +46,10 @@ pub struct Settings {
     pub most_rows: usize,
     /// The most rows of a `full=true` page.
     pub full_cap: usize,
+    /// Days that series may be asked for at once.
+    pub most_days: usize,
+    /// Groups that series have beside the few of everywhere.
+    pub more_series: usize,
     /// Event lists know `full`.
     pub honours_full: bool,
     /// Any non-empty value of `full` and `sample` switches them on, `false` included.
@@ -87,6 +91,8 @@ impl Settings {
             gzip: true,
             most_rows: 100,
             full_cap: 10,
+            most_days: 366,
+            more_series: 0,
             honours_full: true,
             any_value_is_true: false,
             honours_sample: true,

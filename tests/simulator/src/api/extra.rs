@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::page;
+use super::series;
 use super::view::{Answer, View, Wording};
 use super::{finish, page::Link};
 use crate::auth::Group;
@@ -37,6 +38,8 @@ enum Body {
     Under(&'static str),
     /// The same without pages.
     ListUnder(&'static str),
+    /// The rows as series of values by day.
+    Series,
 }
 
 /// The names in a path.
@@ -54,7 +57,7 @@ macro_rules! extras {
     };
 }
 
-use Body::{List, ListUnder, Object, Page, Under};
+use Body::{List, ListUnder, Object, Page, Series, Under};
 
 const EXTRAS: &[Extra] = extras! {
     "repositories" "organizations/{organization}/repos" Page, None, Organization;
@@ -98,6 +101,9 @@ const EXTRAS: &[Extra] = extras! {
     "issue_tags" "organizations/{organization}/issues/{issue}/tags" List, None, Issues;
     "issue_tag_values" "organizations/{organization}/issues/{issue}/tags/{tag_key}/values" Page, None, Issues;
     "issue_external_issues" "organizations/{organization}/issues/{issue}/external-issues" List, None, Issues;
+    "event_attachments" "organizations/{organization}/issues/{issue}/attachments" Page, None, Issues;
+    "release_health" "organizations/{organization}/sessions" Series, None, Organization;
+    "usage" "organizations/{organization}/stats_v2" Series, None, Organization;
     "issue_user_reports" "organizations/{organization}/issues/{issue}/user-reports" Page, None, Issues;
 };
 
@@ -142,6 +148,9 @@ fn names(template: &'static str, segments: &[&str]) -> Option<Names> {
 /// Answers such an endpoint.
 pub(super) fn answer(view: &View<'_>, extra: &Extra, names: &Names) -> Answer {
     let rows = rows(view, extra, names)?;
+    if extra.body == Body::Series {
+        return series::answer(view, &rows);
+    }
     let rows: Vec<String> = rows.into_iter().map(|row| finish(view, row)).collect();
     match extra.body {
         Body::Object => rows.into_iter().next().map(Reply::text).ok_or_else(|| Reply::missing().into()),
@@ -149,6 +158,7 @@ pub(super) fn answer(view: &View<'_>, extra: &Extra, names: &Names) -> Answer {
         Body::ListUnder(name) => Ok(under(name, Reply::list(&rows))),
         Body::Page => Ok(paged(view, &rows)?),
         Body::Under(name) => Ok(under(name, paged(view, &rows)?)),
+        Body::Series => unreachable!("answered above"),
     }
 }
 

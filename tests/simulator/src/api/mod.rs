@@ -15,6 +15,7 @@ mod project_issues;
 mod releases;
 pub(crate) mod route;
 mod search;
+mod series;
 pub(crate) mod view;
 
 use serde_json::Value;

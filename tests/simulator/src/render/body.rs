@@ -1,6 +1,7 @@
 //! The body of a full event: what was captured. Made up from the event's id.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,20 @@ use crate::hash::{mix2, pick};
 use crate::json::Object;
 use crate::organization::{Category, Event, Issue};
 use crate::time;
+
+/// What only some events have inside: every field that a server of any age gives.
+static INSIDE: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../../payloads/inside_event.json")).expect("an object"));
+
+/// Whether an event has something of everything.
+pub(super) fn is_rich(event: &Event) -> bool {
+    mix2(event.seed(), 11).is_multiple_of(4)
+}
+
+/// A tag as such events have it.
+pub(super) fn rich_tag() -> String {
+    INSIDE["tag"].to_string()
+}
 
 /// Adds what full rows have beyond short ones.
 pub(super) fn full(object: &mut Object, context: &Context<'_>, issue: &Issue, event: &Event) {
@@ -39,9 +54,11 @@ pub(super) fn full(object: &mut Object, context: &Context<'_>, issue: &Issue, ev
 
 fn entries(kind: &Kind, event: &Event) -> Value {
     let mut entries = vec![json!({ "type": "exception", "data": {
-        "values": [exception(kind, event)], "excOmitted": null, "hasSystemFrames": true,
+        "values": exceptions(kind, event), "excOmitted": null, "hasSystemFrames": true,
     } })];
-    if event.seed().is_multiple_of(2) {
+    if is_rich(event) {
+        entries.push(json!({ "type": "breadcrumbs", "data": { "values": INSIDE["breadcrumbs"] } }));
+    } else if event.seed().is_multiple_of(2) {
         entries.push(json!({ "type": "breadcrumbs", "data": { "values": [
             { "type": "default", "category": "query", "level": "info", "timestamp": time::micros(event.ms - 500),
               "message": "SELECT 1", "data": { "größe": 1.5, "deep": { "list": [1, null, "x"] } }, "event_id": null },
@@ -57,6 +74,16 @@ fn entries(kind: &Kind, event: &Event) -> Value {
         entries.push(json!({ "type": "spans", "data": [{ "op": "db", "start_timestamp": 1.5, "timestamp": 2.0 }] }));
     }
     Value::Array(entries)
+}
+
+/// A list may hold a null where something could not be kept.
+fn exceptions(kind: &Kind, event: &Event) -> Value {
+    if !is_rich(event) {
+        return json!([exception(kind, event)]);
+    }
+    let mut cause = INSIDE["exception"].clone();
+    cause["stacktrace"]["frames"] = INSIDE["frames"].clone();
+    json!([cause, null, exception(kind, event)])
 }
 
 fn exception(kind: &Kind, event: &Event) -> Value {

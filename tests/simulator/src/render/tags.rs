@@ -1,5 +1,6 @@
 //! The tags and the user of an event, as text: lists of events render them by the hundred thousand.
 
+use super::body;
 use super::event::{Context, release_of};
 use super::kind::{self, Kind};
 use crate::hash::{mix2, pick};
@@ -22,6 +23,9 @@ pub(super) fn list(context: &Context<'_>, event: &Event, kind: &Kind) -> String 
     }
     if let Some(person) = kind::person(event) {
         tags.push(tag(context, "user", &format!("id:{person}")));
+    }
+    if body::is_rich(event) {
+        tags.push(body::rich_tag());
     }
     json::array(&tags)
 }
