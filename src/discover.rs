@@ -17,12 +17,12 @@ pub fn discover() -> Result<Catalog> {
     Ok(Catalog { streams })
 }
 
-/// The catalog as text, put together from what is text already: a thousand properties are not worth a tree.
+/// The catalog as text, with the streams of queries, put together from what is text already: a thousand properties are not worth a tree.
 /// Lines are short: Meltano cannot read lines of 64 KiB.
-pub fn print() -> String {
+pub fn print(queries: &[&'static Stream]) -> String {
     let mut text = String::with_capacity(USUAL_SIZE);
     text.push_str("{\n  \"streams\": [");
-    for (nth, stream) in streams::all().enumerate() {
+    for (nth, stream) in streams::all().chain(queries.iter().copied()).enumerate() {
         text.push_str(if nth == 0 { "\n    {" } else { ",\n    {" });
         print_entry(&mut text, stream);
         text.push_str("\n    }");
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_is_printed_is_the_catalog() {
         let catalog = serde_json::to_value(discover().expect("a catalog")).expect("JSON");
-        let printed = print();
+        let printed = print(&[]);
         assert_eq!(serde_json::from_str::<Value>(&printed).expect("JSON"), catalog);
         assert!(printed.lines().all(|line| line.len() < 1000), "Meltano reads line by line");
     }

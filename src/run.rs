@@ -26,6 +26,7 @@ use crate::sync::choice::Options;
 use crate::sync::doctor::examine;
 use crate::sync::estimate::estimate;
 use crate::sync::output::{Output, StreamOutput};
+use crate::sync::queries::query_streams;
 use crate::sync::summary::summarize;
 
 /// How the program ends.
@@ -58,6 +59,9 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Runs. `stop` resolves to the number of a signal that asks the run to end.
 pub fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Ending {
+    if cli.discover && !cli.config.is_empty() {
+        return conclude(discover_with_queries(cli).and_then(|text| print(&mut out, &text)));
+    }
     if let Some(text) = text_without_config(cli) {
         return conclude(text.and_then(|text| print(&mut out, &text)));
     }
@@ -75,7 +79,7 @@ pub fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Future<Ou
 /// What needs neither config nor network. These win over everything else: Meltano adds them to a sync's arguments.
 fn text_without_config(cli: &Cli) -> Option<Result<String>> {
     if cli.discover {
-        return Some(Ok(discover::print()));
+        return Some(Ok(discover::print(&[])));
     }
     if cli.about {
         return Some(Ok(about(cli.format)));
@@ -87,6 +91,22 @@ fn text_without_config(cli: &Cli) -> Option<Result<String>> {
         return Some(manual::page());
     }
     (cli.test == Some(Test::Schema)).then(|| schemas(cli))
+}
+
+/// The catalog with the streams of the config's queries, whose types the server tells. A config without queries does not
+/// matter, nor what may be wrong with it.
+fn discover_with_queries(cli: &Cli) -> Result<String> {
+    let Ok(config) = Config::load(&cli.config) else { return Ok(discover::print(&[])) };
+    if config.queries.is_empty() {
+        return Ok(discover::print(&[]));
+    }
+    let client = Client::new(&config.client)?;
+    let values = vec![("organization", config.organization.clone())];
+    let found = runtime()?.block_on(query_streams(&config.queries, None, &client, &values));
+    if let Some((query, error)) = found.iter().find_map(|query| Some((query.stream, query.failure.as_ref()?))) {
+        bail!("the types of the query {:?} cannot be had: {error}", query.tap_stream_id);
+    }
+    Ok(discover::print(&found.iter().map(|query| query.stream).collect::<Vec<_>>()))
 }
 
 /// The SCHEMA messages of the selected streams.
@@ -138,11 +158,14 @@ impl Given {
     }
 
     /// Everything that a run over one organization needs.
-    fn sync(&self, config: Config, states: States, writer: Writer) -> Result<Sync> {
+    fn sync(&self, runtime: &Runtime, config: Config, states: States, writer: Writer) -> Result<Sync> {
         let client = Client::new(&config.client)?;
+        let values = vec![("organization", config.organization.clone())];
+        let queries = runtime.block_on(query_streams(&config.queries, self.catalog.as_ref(), &client, &values));
         let several = !config.organizations.is_empty();
         let options = Options {
             organization: several.then(|| config.organization.clone()),
+            queries: queries.iter().map(|query| query.stream).collect(),
             projects_only: !config.projects.is_first_shard(),
             keep_unknown: config.keep_unknown_fields,
             all_streams: config.all_streams,
@@ -153,13 +176,13 @@ impl Given {
         if output.streams().next().is_none() && !options.projects_only {
             bail!("the catalog selects no stream");
         }
-        Ok(Sync { config, client, output, told: OnceLock::new() })
+        Ok(Sync { config, client, output, queries, told: OnceLock::new() })
     }
 
     /// As `sync`, for each organization, writing nothing.
-    fn silent_syncs(&self) -> Result<Vec<Sync>> {
+    fn silent_syncs(&self, runtime: &Runtime) -> Result<Vec<Sync>> {
         let (writer, _thread) = Writer::spawn(std::io::sink());
-        let one = |config| self.sync(config, self.states.clone(), writer.clone());
+        let one = |config| self.sync(runtime, config, self.states.clone(), writer.clone());
         self.config.each_organization().into_iter().map(one).collect()
     }
 }
@@ -176,7 +199,7 @@ fn runtime() -> Result<Runtime> {
 /// Prints what a sync would cost; writes no message.
 fn plan(cli: &Cli, mut out: impl Write) -> Result<Ending> {
     let runtime = runtime()?;
-    for sync in Given::read(cli)?.silent_syncs()? {
+    for sync in Given::read(cli)?.silent_syncs(&runtime)? {
         let estimate = runtime.block_on(estimate(&sync))?;
         print(&mut out, &estimate.print(cli.format))?;
     }
@@ -186,7 +209,7 @@ fn plan(cli: &Cli, mut out: impl Write) -> Result<Ending> {
 /// Prints whether a sync would work; writes no message.
 fn test(cli: &Cli, mut out: impl Write) -> Result<Ending> {
     let (runtime, mut failures) = (runtime()?, Vec::new());
-    for sync in Given::read(cli)?.silent_syncs()? {
+    for sync in Given::read(cli)?.silent_syncs(&runtime)? {
         sync.announce();
         let report = runtime.block_on(examine(&sync))?;
         print(&mut out, &report.print(cli.format))?;
@@ -204,7 +227,7 @@ fn sync(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future<Output = 
     let (writer, thread) = Writer::spawn(out);
     let (mut stop, mut states, mut failures) = (Box::pin(stop), given.states.clone(), Vec::new());
     for config in given.config.each_organization() {
-        let sync = given.sync(config, states, writer.clone())?;
+        let sync = given.sync(&runtime, config, states, writer.clone())?;
         sync.announce();
         let outcome = runtime.block_on(async {
             tokio::select! {

@@ -84,7 +84,7 @@ fn meltano_settings() -> String {
             Kind::Time => "      kind: date_iso8601\n",
             Kind::Integer => "      kind: integer\n",
             Kind::Boolean => "      kind: boolean\n",
-            Kind::List => "      kind: array\n",
+            Kind::List | Kind::Objects => "      kind: array\n",
             Kind::Number | Kind::NumberOrWord => "",
         };
         let _ = writeln!(block, "      label: {}", option.title());

@@ -23,6 +23,7 @@ mod old_servers;
 mod pipes;
 mod plan;
 mod projects;
+mod queries;
 mod real;
 mod requests;
 mod sampling;

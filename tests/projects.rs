@@ -130,9 +130,9 @@ fn four_shares_side_by_side_are_the_whole() {
             .set("all_streams", json!(true))
             .set("shard", json!(format!("{number}/4")))
     };
-    let shares: Vec<Tap> = (1..=4).map(share).collect();
+    let machines: Vec<Tap> = (1..=4).map(share).collect();
     let runs: Vec<Run> = std::thread::scope(|scope| {
-        let running: Vec<_> = shares.iter().map(|tap| scope.spawn(|| tap.sync())).collect();
+        let running: Vec<_> = machines.iter().map(|tap| scope.spawn(|| tap.sync())).collect();
         running.into_iter().map(|run| run.join().expect("a run")).collect()
     });
     simulator.settings(|settings| settings.limits = false);
@@ -150,7 +150,7 @@ fn four_shares_side_by_side_are_the_whole() {
     simulator.advance(std::time::Duration::from_secs(60));
     let at = simulator.now() - TimeDelta::seconds(5);
     let new: BTreeSet<String> = simulator.edit(|org| org.add_events(issue, 3, at)).into_iter().collect();
-    let again = shares.into_iter().zip(&runs).map(|(tap, run)| tap.only(&["events"]).state(run.last_state()).sync());
+    let again = machines.into_iter().zip(&runs).map(|(tap, run)| tap.only(&["events"]).state(run.last_state()).sync());
     let events: BTreeSet<String> = again.flat_map(|run| run.keys("events", "eventID")).collect();
     assert_eq!(events, new);
 }

@@ -12,7 +12,7 @@ use crate::support::{Run, Tap};
 /// Pages of two rows, so that lists of three have to be followed.
 fn simulator() -> Simulator {
     let shape = Shape { projects: 3, issues_per_project: 2, events_per_issue: 2, releases: 3, ..Shape::default() };
-    Simulator::start(Organization::generate(&shape), Settings { most_rows: 2, ..Settings::self_hosted() })
+    Simulator::start(Organization::generate(&shape), Settings { most_rows: 2, frozen: true, ..Settings::self_hosted() })
 }
 
 fn optional() -> impl Iterator<Item = &'static Stream> {

@@ -6,6 +6,7 @@
 pub mod address;
 pub mod options;
 pub mod projects;
+pub mod queries;
 pub mod schema;
 pub mod sources;
 mod values;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 use crate::config::address::{organization_in, parse_base_url, without_user_info};
 use crate::config::options::{DEFAULT_BASE_URL, DEFAULT_ORGANIZATION, find};
 use crate::config::projects::{ProjectChoice, Shard};
+use crate::config::queries::Query;
 use crate::config::sources::Gathered;
 use crate::config::values::Values;
 use crate::sentry::client::Settings;
@@ -59,6 +61,8 @@ pub struct Config {
     pub keep_unknown_fields: bool,
     /// Tell targets which rows of full tables are gone.
     pub activate_version: bool,
+    /// Streams of the user's own.
+    pub queries: Vec<Query>,
     /// A catalog that selects every stream means every stream, and not those that are read by default.
     pub all_streams: bool,
     /// What the HTTP client needs.
@@ -134,6 +138,7 @@ impl Config {
         let organization = values.text("organization");
         let organizations = read_organizations(&mut values);
         let projects = read_projects(&mut values);
+        let queries = queries::read(&mut values);
         let mut warnings = unknown_options(object);
         if organization.is_none() && organizations.is_empty() {
             warnings.push(format!(
@@ -180,6 +185,7 @@ impl Config {
                 issue_refresh,
                 keep_unknown_fields,
                 activate_version,
+                queries,
                 all_streams,
                 client,
                 warnings,
@@ -198,7 +204,7 @@ fn read_organizations(values: &mut Values<'_>) -> Vec<String> {
             Some(slug) => organizations.push(slug),
             None => {
                 let shown = Value::from(without_user_info(&text));
-                values.wrong("organizations", &shown, "slugs, as in the address of your Sentry pages").unwrap_or(())
+                values.wrong::<()>("organizations", &shown, "slugs, as in the address of your Sentry pages");
             }
         }
     }

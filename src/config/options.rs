@@ -20,6 +20,8 @@ pub enum Kind {
     Boolean,
     /// Several texts: an array, the same as text, or texts with commas between them.
     List,
+    /// Several objects: an array, or the same as text.
+    Objects,
 }
 
 impl Kind {
@@ -31,7 +33,7 @@ impl Kind {
             Self::Number => &["number"],
             Self::NumberOrWord => &["number", "string"],
             Self::Boolean => &["boolean"],
-            Self::List => &["array", "string"],
+            Self::List | Self::Objects => &["array", "string"],
         }
     }
 }
@@ -149,6 +151,12 @@ pub const OPTIONS: &[ConfigOption] = &[
         Kind::Boolean,
         Some("false"),
         "Read every stream where the catalog selects every one, also those that cost a request per issue",
+    ),
+    option(
+        "queries",
+        Kind::Objects,
+        None,
+        "Streams of your own: rows of Sentry's events table, each with a name, a dataset, fields and a query",
     ),
     option("max_retries", Kind::Integer, Some("8"), "Retries of a request that failed in a way that may pass"),
     option(

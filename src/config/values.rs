@@ -92,6 +92,16 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Several objects; empty where there are none.
+    pub fn objects(&mut self, name: &str) -> Vec<Value> {
+        let Some(value) = self.present(name) else { return Vec::new() };
+        let parsed = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+        match parsed.as_ref().unwrap_or(value).as_array() {
+            Some(items) if items.iter().all(Value::is_object) => items.clone(),
+            _ => self.wrong(name, value, "a list of objects").unwrap_or_default(),
+        }
+    }
+
     /// A moment; naive times and bare dates are UTC.
     pub fn time(&mut self, name: &str) -> Option<Time> {
         let value = self.present(name)?;

@@ -85,6 +85,8 @@ pub struct Endpoint {
     pub query: &'static [(&'static str, &'static str)],
     /// Shape of the body.
     pub rows: Rows,
+    /// Rows that the server gives at most of one list that comes newest first; older ones have to be asked for by time.
+    pub deepest: usize,
     /// A token scope that is needed, for the message when it is missing (API §1.2).
     pub scope: &'static str,
 }
@@ -97,6 +99,7 @@ impl Endpoint {
         page_size: PageSize::PerPage,
         query: &[],
         rows: Rows::Array,
+        deepest: usize::MAX,
         scope: "org:read",
     };
 

@@ -51,10 +51,10 @@ impl States {
             let next = others.remove(organization).unwrap_or_default();
             let last = std::mem::replace(&mut self.current, next);
             if !self.organization.is_empty() {
-                others.insert(self.organization, last);
+                others.insert(std::mem::take(&mut self.organization), last);
             }
         }
-        self.organization = organization.to_owned();
+        organization.clone_into(&mut self.organization);
         self
     }
 

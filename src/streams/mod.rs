@@ -8,6 +8,7 @@ mod event;
 mod issue;
 mod organization;
 mod project;
+pub mod query;
 mod release;
 mod series;
 

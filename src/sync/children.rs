@@ -14,8 +14,9 @@ use crate::singer::progress::Mark;
 use crate::singer::state::State;
 use crate::streams::{self, Added, Source, Stream, TimeFilter};
 use crate::sync::Sync;
+use crate::sync::failure::WalkError;
 use crate::sync::output::{Batch, StreamOutput};
-use crate::sync::walk::{WalkError, stream_start};
+use crate::sync::starts::stream_start;
 use crate::sync::window::Window;
 use crate::time::{Time, whole_second};
 

@@ -11,6 +11,8 @@ use crate::streams::{self, Source, Stream};
 pub struct Options {
     /// The organization that records and keys say they are of, where there are several.
     pub organization: Option<String>,
+    /// Streams of the user's own queries.
+    pub queries: Vec<&'static Stream>,
     /// Another machine reads what is of no project.
     pub projects_only: bool,
     /// Fields that no schema declares are passed on.
@@ -22,9 +24,13 @@ pub struct Options {
 /// The streams to read, in the order of the table.
 pub fn selected_streams(catalog: Option<&Catalog>, options: &Options) -> Vec<&'static Stream> {
     let mut selected = match catalog {
-        Some(catalog) => selected_by(catalog, options.all_streams),
+        Some(catalog) => selected_by(catalog, options),
         None => streams::all().filter(|stream| stream.selected_by_default).collect(),
     };
+    // A query is wanted unless the catalog says otherwise: it would not be there else.
+    let entry = |name| catalog.and_then(|catalog| catalog.entry(name));
+    let wanted = |stream: &&&Stream| entry(stream.tap_stream_id).is_none_or(|entry| stream_is_selected(entry, true));
+    selected.extend(options.queries.iter().filter(wanted));
     selected.retain(|stream| !options.projects_only || is_of_projects(stream));
     selected
 }
@@ -35,13 +41,14 @@ fn is_of_projects(stream: &Stream) -> bool {
     root.tap_stream_id == "projects" || matches!(root.source, Source::Issues | Source::Events)
 }
 
-fn selected_by(catalog: &Catalog, all_streams: bool) -> Vec<&'static Stream> {
+fn selected_by(catalog: &Catalog, options: &Options) -> Vec<&'static Stream> {
+    let is_query = |name: &str| options.queries.iter().any(|query| query.tap_stream_id == name);
     for entry in &catalog.streams {
-        if streams::find(entry.id()).is_none() && stream_is_selected(entry, false) {
+        if streams::find(entry.id()).is_none() && !is_query(entry.id()) && stream_is_selected(entry, false) {
             warn!("the catalog selects {:?}, which this tap does not have; run --discover again", entry.id());
         }
     }
-    let optional = all_streams || !asks_for_everything(catalog);
+    let optional = options.all_streams || !asks_for_everything(catalog);
     let selected = |stream: &&Stream| {
         let entry = catalog.entry(stream.tap_stream_id);
         entry.is_some_and(|entry| stream_is_selected(entry, stream.selected_by_default))

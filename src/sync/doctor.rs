@@ -10,11 +10,11 @@ use crate::sentry::page::Page;
 use crate::sentry::request::Request;
 use crate::streams::{self, Source, Stream};
 use crate::sync::event_list::{ISSUE_EVENTS, PROJECT_EVENTS};
+use crate::sync::failure::WalkError;
 use crate::sync::issue_list::{Found, Group};
 use crate::sync::issues::IssueWalk;
 use crate::sync::report::{Check, Limit, Outcome, Report};
 use crate::sync::series::smallest;
-use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
 use crate::sync::{ORGANIZATION, Project, Sync};
 
@@ -47,7 +47,7 @@ pub async fn examine(sync: &Sync) -> Result<Report> {
     let skew = sync.client.server_now().signed_duration_since(Utc::now());
     report.skew = (skew.abs() > SKEW).then_some(skew);
     let mut known = Known::default();
-    for stream in streams::all() {
+    for stream in streams::all().chain(sync.queries.iter().map(|query| query.stream)) {
         // The project list is what most others begin with.
         if sync.wants(stream.tap_stream_id) || stream.tap_stream_id == "projects" {
             let outcome = match test(sync, stream, &mut known).await {

@@ -20,7 +20,7 @@ use crate::sync::output::StreamOutput;
 use crate::sync::passes::Pass;
 use crate::sync::plan::{ChangedIssue, Load, Prices, Way, choose, pages};
 use crate::sync::series::smallest;
-use crate::sync::walk::stream_start;
+use crate::sync::starts::stream_start;
 use crate::sync::window::Window;
 use crate::sync::{Project, Sync, events, ways};
 
@@ -56,7 +56,8 @@ pub async fn estimate(sync: &Sync) -> Result<Estimate> {
     let mut costs: BTreeMap<&'static str, Cost> = BTreeMap::new();
     let count = projects.len() as u64;
     costs.insert("projects", Cost { requests: pages(count, PAGE_ROWS as u64), records: count, at_least: false });
-    for stream in streams::all().filter(|stream| stream.tap_stream_id != "projects") {
+    let queries = sync.queries.iter().filter(|query| query.failure.is_none()).map(|query| query.stream);
+    for stream in streams::all().chain(queries).filter(|stream| stream.tap_stream_id != "projects") {
         let Source::Endpoint(endpoint) = &stream.source else { continue };
         if !sync.wants(stream.tap_stream_id) {
             continue;

@@ -9,8 +9,9 @@ use crate::sentry::request::Request;
 use crate::streams::{self, Embed, Source, Stream, TimeFilter};
 use crate::sync::Sync;
 use crate::sync::children::{Child, Parent, push, tolerate};
+use crate::sync::failure::WalkError;
 use crate::sync::output::StreamOutput;
-use crate::sync::walk::{WalkError, earliest_start, stream_start};
+use crate::sync::starts::{earliest_start, stream_start};
 use crate::sync::window::Window;
 use crate::time::Time;
 

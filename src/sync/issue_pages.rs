@@ -21,9 +21,9 @@ use crate::singer::state::State;
 use crate::sync::Sync;
 use crate::sync::abreast::{Depth, Order, divide, reached};
 use crate::sync::events::MAY_HIDE;
+use crate::sync::failure::WalkError;
 use crate::sync::issue_list::{List, Written};
 use crate::sync::issue_rows::{IssueRow, write_issues};
-use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
 use crate::time::Time;
 

@@ -14,9 +14,9 @@ use crate::sentry::error::ErrorKind;
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
 use crate::sync::Sync;
+use crate::sync::failure::WalkError;
 use crate::sync::output::Batch;
 use crate::sync::plan::ChangedIssue;
-use crate::sync::walk::WalkError;
 use crate::sync::window::Window;
 use crate::time::Time;
 

@@ -11,6 +11,7 @@ pub mod event_list;
 pub mod event_names;
 pub mod event_rows;
 pub mod events;
+pub mod failure;
 pub mod followers;
 pub mod hint;
 pub mod insides;
@@ -23,9 +24,11 @@ pub mod part;
 pub mod passes;
 pub mod plan;
 pub mod projects;
+pub mod queries;
 pub mod report;
 pub mod sample;
 pub mod series;
+pub mod starts;
 pub mod summary;
 pub mod unpack;
 pub mod walk;
@@ -50,10 +53,12 @@ use crate::singer::progress::Unfinished;
 use crate::singer::state::State;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::children::{Child, Parent, walk_children};
+use crate::sync::failure::WalkError;
 use crate::sync::output::{Output, StreamOutput};
 use crate::sync::projects::Told;
+use crate::sync::queries::QueryStream;
 use crate::sync::series::walk_days;
-use crate::sync::walk::{WalkError, walk};
+use crate::sync::walk::walk;
 use crate::time::whole_second;
 
 /// A run: what was asked for, and the ways to the server and to the target.
@@ -65,6 +70,8 @@ pub struct Sync {
     pub client: Client,
     /// The target.
     pub output: Output,
+    /// Streams of the user's own queries.
+    pub queries: Vec<QueryStream>,
     /// What the project list has told.
     pub told: OnceLock<Told>,
 }
@@ -104,6 +111,9 @@ impl Sync {
         }
         let (projects, parents) = self.projects().await?;
         let mut running: FuturesUnordered<Pin<Box<dyn Future<Output = Result<()>> + '_>>> = FuturesUnordered::new();
+        for query in self.queries.iter().filter(|query| self.wants(query.stream.tap_stream_id)) {
+            running.push(Box::pin(self.query(query)));
+        }
         for stream in streams::all().filter(|stream| stream.parent.is_none() && self.wants(stream.tap_stream_id)) {
             match &stream.source {
                 Source::Endpoint(_) if stream.tap_stream_id == "projects" => {
@@ -133,6 +143,14 @@ impl Sync {
         match walk(self, stream).await {
             Ok(parents) => self.children(stream, &parents).await,
             Err(error) => self.settle(stream.tap_stream_id, Err(error)).await,
+        }
+    }
+
+    /// The rows of a query, if its types are known.
+    async fn query(&self, query: &QueryStream) -> Result<()> {
+        match &query.failure {
+            None => self.root(query.stream).await,
+            Some(error) => self.settle(query.stream.tap_stream_id, Err(error.clone().into())).await,
         }
     }
 

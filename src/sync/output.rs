@@ -22,7 +22,7 @@ use crate::singer::selection::select_properties;
 use crate::singer::state::{Bookmark, State};
 use crate::singer::states::States;
 use crate::singer::writer::{OutputClosed, Writer};
-use crate::streams::{self, Stream};
+use crate::streams::Stream;
 use crate::sync::choice::{Options, selected_streams};
 use crate::time::Time;
 
@@ -71,6 +71,8 @@ pub struct Output {
     writer: Writer,
     state: tokio::sync::Mutex<StateKeeper>,
     streams: BTreeMap<&'static str, StreamOutput>,
+    /// Their names in the order of the table.
+    order: Vec<&'static str>,
     /// Bytes of records queued since the last STATE.
     unvouched: AtomicU64,
 }
@@ -96,13 +98,14 @@ pub struct Batch<'a> {
 impl Output {
     /// Prepares every stream that the catalog (or, without one, the default) selects.
     pub fn new(writer: Writer, states: States, catalog: Option<&Catalog>, options: &Options) -> Result<Self> {
-        let mut selected = BTreeMap::new();
+        let (mut selected, mut order) = (BTreeMap::new(), Vec::new());
         for stream in selected_streams(catalog, options) {
+            order.push(stream.tap_stream_id);
             let output = StreamOutput::new(stream, catalog, options)?;
             selected.insert(stream.tap_stream_id, output);
         }
         let state = tokio::sync::Mutex::new(StateKeeper { states, written: None, last_size: 0 });
-        Ok(Self { writer, state, streams: selected, unvouched: AtomicU64::new(0) })
+        Ok(Self { writer, state, streams: selected, order, unvouched: AtomicU64::new(0) })
     }
 
     /// The states, when nothing more is to be read.
@@ -117,7 +120,7 @@ impl Output {
 
     /// All selected streams.
     pub fn streams(&self) -> impl Iterator<Item = &StreamOutput> {
-        streams::all().filter_map(|stream| self.streams.get(stream.tap_stream_id))
+        self.order.iter().filter_map(|name| self.streams.get(name))
     }
 
     /// Queues lines.

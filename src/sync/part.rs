@@ -7,8 +7,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use crate::singer::progress::{Left, Part};
 use crate::singer::state::State;
 use crate::singer::writer::OutputClosed;
+use crate::sync::failure::WalkError;
 use crate::sync::plan::ChangedIssue;
-use crate::sync::walk::WalkError;
 use crate::sync::{Project, Sync};
 use crate::time::Time;
 

@@ -10,10 +10,10 @@ use tracing::{debug, info, warn};
 
 use crate::singer::progress::Progress;
 use crate::singer::state::{Bookmark, State};
+use crate::sync::failure::WalkError;
 use crate::sync::followers::Follower;
 use crate::sync::issue_list::{Found, Group};
 use crate::sync::issues::IssueWalk;
-use crate::sync::walk::WalkError;
 use crate::sync::window::{Window, bookmark_of, start_after, start_for};
 use crate::sync::{Project, Sync};
 use crate::time::{Time, format_time, whole_second};

@@ -137,7 +137,8 @@ impl Sync {
         let choice = Choice { projects: chosen.said(), shard: chosen.shard.map(|shard| shard.to_string()) };
         let before = state.choice.take().unwrap_or_default();
         if before.projects != choice.projects {
-            let narrowed = |name: &String| streams::find(name).is_some_and(is_narrowable);
+            let stream = |name: &str| self.output.stream(name).map(|output| output.stream).or(streams::find(name));
+            let narrowed = |name: &String| stream(name).is_some_and(is_narrowable);
             state.bookmarks.retain(|name, _| !narrowed(name));
         }
         if before != choice {

@@ -7,8 +7,8 @@ use tracing::{debug, info};
 use crate::json::row::Row;
 use crate::sampling::{Sample, keep, priority};
 use crate::sync::events::Reader;
+use crate::sync::failure::WalkError;
 use crate::sync::plan::ChangedIssue;
-use crate::sync::walk::WalkError;
 
 /// From this many events on, a sample is asked of the server instead of being drawn from all rows.
 const SERVER_SAMPLE_FROM: u64 = 100;

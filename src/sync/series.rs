@@ -15,8 +15,9 @@ use crate::singer::state::State;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::Sync;
 use crate::sync::children::push;
+use crate::sync::failure::WalkError;
 use crate::sync::output::StreamOutput;
-use crate::sync::walk::{WalkError, stream_start};
+use crate::sync::starts::stream_start;
 use crate::sync::window::Window;
 use crate::time::{Time, whole_second};
 

@@ -5,43 +5,26 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
+use chrono::TimeDelta;
 use tracing::{debug, info};
 
 use crate::json::row::Row;
 use crate::sentry::endpoint::Endpoint;
-use crate::sentry::error::ApiError;
+use crate::sentry::error::ErrorKind;
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
+use crate::sentry::request::PAGE_ROWS;
 use crate::singer::progress::Mark;
 use crate::singer::state::State;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::Sync;
 use crate::sync::children::{Child, Parent, key_of, push};
+use crate::sync::failure::WalkError;
 use crate::sync::insides::Insides;
 use crate::sync::output::StreamOutput;
-use crate::sync::window::{Window, start_after};
-use crate::time::{Time, whole_second};
-
-/// Why a walk ended early.
-#[derive(Debug)]
-pub enum WalkError {
-    /// A request failed.
-    Api(ApiError),
-    /// Nothing can be written any more, or the run cannot go on for another reason.
-    Stop(anyhow::Error),
-}
-
-impl From<ApiError> for WalkError {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
-}
-
-impl From<crate::singer::writer::OutputClosed> for WalkError {
-    fn from(error: crate::singer::writer::OutputClosed) -> Self {
-        Self::Stop(error.into())
-    }
-}
+use crate::sync::starts::{stream_start, widest_window};
+use crate::sync::window::Window;
+use crate::time::{Time, format_time, whole_second};
 
 /// A root stream with the children that are its rows.
 struct Walk<'a> {
@@ -129,28 +112,6 @@ pub async fn walk_rows(
     walk.finish().await
 }
 
-/// From the earliest start of the streams that are read from the same list, to now.
-async fn widest_window(sync: &Sync, outputs: &[&StreamOutput]) -> Window {
-    Window { start: earliest_start(sync, outputs).await, end: whole_second(sync.client.server_now()) }
-}
-
-/// The earliest start of several streams.
-pub async fn earliest_start(sync: &Sync, outputs: &[&StreamOutput]) -> Time {
-    let mut start: Option<Time> = None;
-    for output in outputs {
-        let own = stream_start(sync, output).await;
-        start = Some(start.map_or(own, |start| start.min(own)));
-    }
-    start.unwrap_or(sync.config.start_date)
-}
-
-/// Where a stream is to be read from.
-pub async fn stream_start(sync: &Sync, output: &StreamOutput) -> Time {
-    let bookmark = sync.output.bookmark(output.stream.tap_stream_id).await;
-    let bookmark = bookmark.start.filter(|_| !output.full_table);
-    start_after(bookmark, sync.config.start_date, sync.config.lookback)
-}
-
 impl<'a> Walk<'a> {
     /// To now, for these outputs.
     async fn to_now(sync: &'a Sync, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
@@ -210,27 +171,62 @@ impl<'a> Walk<'a> {
     }
 
     async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), WalkError> {
-        if self.is_filtered() && self.window.is_empty() {
-            return Ok(());
+        while !(self.is_filtered() && self.window.is_empty()) {
+            match self.list(endpoint, each).await? {
+                Depth::Whole => break,
+                Depth::Cut => self.go_on_by_time(),
+            }
         }
+        Ok(())
+    }
+
+    /// Reads a list, as far as the server gives it.
+    async fn list(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<Depth, WalkError> {
         let mut request = self.sync.request(endpoint, self.sync.values());
         if self.is_filtered() {
             for (name, value) in self.window.query() {
                 request = request.with(name, value);
             }
         }
-        let mut pages = Pages::new(&self.sync.client, request);
-        while let Some(page) = pages.next().await? {
+        let (mut pages, mut rows) = (Pages::new(&self.sync.client, request), 0);
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(Depth::Whole),
+                // Some servers refuse to go as deep as others.
+                Err(error) if error.kind == ErrorKind::BadRequest && rows > 0 && endpoint.deepest < usize::MAX => {
+                    debug!("{error}; going on by time");
+                    return Ok(Depth::Cut);
+                }
+                Err(error) => return Err(error.into()),
+            };
             self.page(&page, each).await?;
             if page.is_cut() {
                 self.outputs().for_each(StreamOutput::doubt);
             }
             // Some servers ignore the window, and some sort by another time: stop early only where rows come in order.
             if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
-                break;
+                return Ok(Depth::Whole);
+            }
+            rows += page.len();
+            if page.next.is_some() && rows.saturating_add(PAGE_ROWS) > endpoint.deepest {
+                return Ok(Depth::Cut);
             }
         }
-        Ok(())
+    }
+
+    /// Has the rest of a list read that came newest first down to some second: that second again, and what is older.
+    fn go_on_by_time(&mut self) {
+        let second = TimeDelta::seconds(1);
+        let end = self.last.map_or(self.window.end, |last| whole_second(last) + second);
+        if self.newest_first && end < self.window.end {
+            self.window.end = end;
+            return;
+        }
+        for output in self.outputs() {
+            output.gap(format!("more rows before {} than the server lists, all in one second", format_time(end)));
+        }
+        self.window.end = end.min(self.window.end) - second;
     }
 
     /// Writes one page and what hangs on it.
@@ -333,6 +329,13 @@ impl<'a> Walk<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a list was read to its end.
+enum Depth {
+    Whole,
+    /// The server gives no more of it.
+    Cut,
 }
 
 /// Where a row stands.

@@ -42,6 +42,10 @@ pub struct Settings {
     pub latency: Duration,
     /// Compress answers for clients that accept gzip.
     pub gzip: bool,
+    /// The organization may use the events table.
+    pub has_table: bool,
+    /// The most rows of the events table that one list gives.
+    pub table_rows: usize,
     /// The most rows of any page.
     pub most_rows: usize,
     /// The most rows of a `full=true` page.
@@ -89,6 +93,8 @@ impl Settings {
             bare_429: false,
             latency: Duration::ZERO,
             gzip: true,
+            has_table: true,
+            table_rows: 10_000,
             most_rows: 100,
             full_cap: 10,
             most_days: 366,

@@ -16,6 +16,7 @@ mod releases;
 pub(crate) mod route;
 mod search;
 mod series;
+mod table;
 pub(crate) mod view;
 
 use serde_json::Value;
@@ -49,6 +50,7 @@ pub(crate) fn answer(view: &View<'_>, target: &Target) -> Reply {
         Target::ProjectEvents(project) => events::of_project(view, project),
         Target::IssueEvent(issue, event) => event::of_issue(view, issue, event),
         Target::ProjectEvent(project, event) => event::of_project(view, project, event),
+        Target::Table => table::table(view),
         Target::Releases => releases::list(view),
         Target::Release(version) => releases::detail(view, version),
         Target::Commits(version) => releases::commits(view, version),

@@ -28,6 +28,8 @@ pub(crate) enum Target {
     IssueEvents(String),
     /// `…issues/{issue}/events/{event}/`
     IssueEvent(String, String),
+    /// `organizations/{org}/events/`
+    Table,
     /// `organizations/{org}/releases/`
     Releases,
     /// `organizations/{org}/releases/{version}/`
@@ -90,6 +92,7 @@ fn organization(below: &[&str]) -> Option<Target> {
         ["members"] => Target::Members,
         ["environments"] => Target::Environments,
         ["issues"] => Target::Issues,
+        ["events"] => Target::Table,
         ["releases"] => Target::Releases,
         ["releases", version] => Target::Release((*version).to_owned()),
         ["releases", version, "commits"] => Target::Commits((*version).to_owned()),
@@ -136,7 +139,9 @@ impl Target {
     /// The scopes it needs.
     pub(crate) const fn group(&self) -> Group {
         match self {
-            Self::Organization | Self::Projects | Self::Teams | Self::Users | Self::Environments => Group::Organization,
+            Self::Organization | Self::Projects | Self::Teams | Self::Users | Self::Environments | Self::Table => {
+                Group::Organization
+            }
             Self::Members => Group::Members,
             Self::Issues | Self::Issue(_) | Self::IssueEvents(_) | Self::IssueEvent(..) | Self::ProjectIssues(_) => {
                 Group::Issues

@@ -1,0 +1,114 @@
+//! Queries of the user's own: which rows of Sentry's events table become a stream. Checked here; nothing is asked of the
+//! server.
+
+use serde_json::Value;
+
+use crate::config::values::Values;
+use crate::streams;
+
+/// The most fields that Sentry's table gives (API §3).
+pub const MOST_FIELDS: usize = 20;
+/// Fields that every query has: the key and the time.
+pub const OWN_FIELDS: [&str; 3] = ["id", "project.id", "timestamp"];
+/// What a query may say.
+const PARTS: [&str; 4] = ["name", "dataset", "fields", "query"];
+
+/// One query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// Name of the stream.
+    pub name: String,
+    /// The server's name for what is asked: errors, transactions, spans, logs and so on.
+    pub dataset: String,
+    /// Fields, the key and the time among them.
+    pub fields: Vec<String>,
+    /// Search text as in Sentry's own search; empty for everything.
+    pub query: String,
+}
+
+/// Reads the option `queries`; complaints go to `values`.
+pub fn read(values: &mut Values<'_>) -> Vec<Query> {
+    let mut queries: Vec<Query> = Vec::new();
+    for item in values.objects("queries") {
+        match one(&item) {
+            Ok(query) if queries.iter().any(|other| other.name == query.name) => {
+                values.problems.push(format!("queries has two of the name {:?}", query.name));
+            }
+            Ok(query) => queries.push(query),
+            Err(problem) => values.problems.push(problem),
+        }
+    }
+    queries
+}
+
+fn one(item: &Value) -> Result<Query, String> {
+    let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
+    let said = |what: &str| format!("queries: {name:?} {what}");
+    let is_word = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    if name.is_empty() || !is_word(name) || name.as_bytes()[0].is_ascii_digit() {
+        return Err(said("must have a name of small letters, digits and underscores"));
+    }
+    if streams::find(name).is_some() {
+        return Err(said("has the name of another stream"));
+    }
+    if let Some(part) =
+        item.as_object().into_iter().flatten().map(|(part, _)| part).find(|p| !PARTS.contains(&p.as_str()))
+    {
+        return Err(said(&format!("has {part:?}, which is none of {}", PARTS.join(", "))));
+    }
+    let text = |part: &str, otherwise: &str| match item.get(part) {
+        None | Some(Value::Null) => Ok(otherwise.to_owned()),
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(_) => Err(said(&format!("must have a text as its {part}"))),
+    };
+    let wished = item.get("fields").and_then(Value::as_array).filter(|fields| !fields.is_empty());
+    let wished: Option<Vec<&str>> = wished.and_then(|fields| fields.iter().map(Value::as_str).collect());
+    let wished = wished.ok_or_else(|| said("must have fields: a list of the names of columns"))?;
+    if let Some(field) = wished.iter().find(|field| field.contains('(')) {
+        return Err(said(&format!("asks for {field}: a query gives rows, and no functions over several")));
+    }
+    let mut fields: Vec<String> = OWN_FIELDS.map(str::to_owned).to_vec();
+    for field in wished {
+        if !fields.iter().any(|known| known == field) {
+            fields.push(field.to_owned());
+        }
+    }
+    if fields.len() > MOST_FIELDS {
+        let own = OWN_FIELDS.join(", ");
+        return Err(said(&format!("has {} fields with {own}, and may have {MOST_FIELDS}", fields.len())));
+    }
+    Ok(Query { name: name.to_owned(), dataset: text("dataset", "errors")?, fields, query: text("query", "")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_key_and_the_time_are_always_asked_for() {
+        let query = one(&json!({"name": "slow", "fields": ["title", "timestamp"]})).expect("a query");
+        assert_eq!(query.fields, ["id", "project.id", "timestamp", "title"]);
+        assert_eq!((query.dataset.as_str(), query.query.as_str()), ("errors", ""));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let many: Vec<String> = (0..18).map(|nth| format!("f{nth}")).collect();
+        for (item, problem) in [
+            (json!({"fields": ["a"]}), "must have a name"),
+            (json!({"name": "1a", "fields": ["a"]}), "must have a name"),
+            (json!({"name": "issues", "fields": ["a"]}), "another stream"),
+            (json!({"name": "a"}), "must have fields"),
+            (json!({"name": "a", "fields": [1]}), "must have fields"),
+            (json!({"name": "a", "fields": ["count()"]}), "no functions"),
+            (json!({"name": "a", "fields": many}), "21 fields"),
+            (json!({"name": "a", "fields": ["a"], "interval": "1d"}), "none of"),
+            (json!({"name": "a", "fields": ["a"], "query": 1}), "a text as its query"),
+        ] {
+            let found = one(&item).expect_err("a problem");
+            assert!(found.contains(problem), "{found}");
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Where streams are to be read from: their bookmarks, less the look-back.
+
+use crate::sync::Sync;
+use crate::sync::output::StreamOutput;
+use crate::sync::window::{Window, start_after};
+use crate::time::{Time, whole_second};
+
+/// From the earliest start of the streams that are read from the same list, to now.
+pub async fn widest_window(sync: &Sync, outputs: &[&StreamOutput]) -> Window {
+    Window { start: earliest_start(sync, outputs).await, end: whole_second(sync.client.server_now()) }
+}
+
+/// The earliest start of several streams.
+pub async fn earliest_start(sync: &Sync, outputs: &[&StreamOutput]) -> Time {
+    let mut start: Option<Time> = None;
+    for output in outputs {
+        let own = stream_start(sync, output).await;
+        start = Some(start.map_or(own, |start| start.min(own)));
+    }
+    start.unwrap_or(sync.config.start_date)
+}
+
+/// Where a stream is to be read from.
+pub async fn stream_start(sync: &Sync, output: &StreamOutput) -> Time {
+    let bookmark = sync.output.bookmark(output.stream.tap_stream_id).await;
+    let bookmark = bookmark.start.filter(|_| !output.full_table);
+    start_after(bookmark, sync.config.start_date, sync.config.lookback)
+}
