@@ -9,6 +9,7 @@ mod dialects;
 mod discover;
 mod docs;
 mod doctor;
+mod drift;
 mod errors;
 mod events;
 mod faults;

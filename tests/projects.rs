@@ -124,13 +124,13 @@ fn four_shares_side_by_side_are_the_whole() {
         settings.budgets.set(class, Budget { limit: 40, seconds: 1, concurrent: 25 });
     }
     let simulator = Simulator::start(Organization::generate(&shape), settings);
-    let share = |number: usize| {
+    let tap_of = |number: usize| {
         Tap::new(&simulator)
             .catalog(everything())
             .set("all_streams", json!(true))
             .set("shard", json!(format!("{number}/4")))
     };
-    let machines: Vec<Tap> = (1..=4).map(share).collect();
+    let machines: Vec<Tap> = (1..=4).map(tap_of).collect();
     let runs: Vec<Run> = std::thread::scope(|scope| {
         let running: Vec<_> = machines.iter().map(|tap| scope.spawn(|| tap.sync())).collect();
         running.into_iter().map(|run| run.join().expect("a run")).collect()

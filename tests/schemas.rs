@@ -60,6 +60,12 @@ const OPERATIONS: [(&str, &str); 39] = [
     ("organizations_issue_external_issues_list", "issue_external_issues"),
 ];
 
+/// Every `OpenAPI` document that there is, if there is any.
+pub fn openapi_documents() -> Option<Vec<Value>> {
+    let directory = directory_from("TAP_SENTRY_OPENAPI_DIR")?;
+    Some(json_files(&directory).values().filter_map(|path| read_json(path)).collect())
+}
+
 /// First letters of a recorded file's name, and the part of a schema its rows must fit; the longest
 /// match counts. `None`: an answer no stream is made of.
 const RECORDINGS: [(&str, Option<&str>); 18] = [

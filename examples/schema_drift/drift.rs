@@ -1,0 +1,228 @@
+//! Compares the schemas of the streams with an OpenAPI document. Reads no files and prints nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+use tap_sentry::sentry::endpoint::Rows;
+use tap_sentry::streams::{self, Source, Stream};
+use tap_sentry::sync::event_list::{ISSUE_EVENTS, PROJECT_EVENTS};
+use tap_sentry::sync::event_rows::{ISSUE_EVENT_DETAIL, PROJECT_EVENT_DETAIL};
+use tap_sentry::sync::issue_rows::ISSUE_DETAIL;
+use tap_sentry::sync::issues::{ORGANIZATION_ISSUES, PROJECT_ISSUES};
+
+/// References are followed so deep: documents may refer to themselves.
+const DEEPEST: usize = 12;
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Streams that the document knows, each with what differs.
+    pub streams: BTreeMap<String, Differences>,
+    /// Streams that are read from paths that the document does not have.
+    pub undocumented: BTreeSet<String>,
+    /// Paths that the document has and no stream reads.
+    pub unread: BTreeSet<String>,
+}
+
+/// What differs between a schema and the document; each is a path of properties.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// Only the document has it.
+    pub missing: BTreeSet<String>,
+    /// Only the schema has it, and the tap does not add it.
+    pub undocumented: BTreeSet<String>,
+    /// They have no type in common.
+    pub other_type: BTreeSet<String>,
+}
+
+impl Report {
+    /// Whether the document has a property that a schema lacks.
+    pub fn has_drift(&self) -> bool {
+        self.streams.values().any(|differences| !differences.missing.is_empty())
+    }
+
+    /// For people: what differs, stream by stream.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (stream, differences) in &self.streams {
+            let Differences { missing, undocumented, other_type } = differences;
+            for (what, names) in [
+                ("missing in the schema", missing),
+                ("of another type", other_type),
+                ("not in the document", undocumented),
+            ] {
+                if !names.is_empty() {
+                    text += &format!("{stream}: {what}: {}\n", list(names));
+                }
+            }
+        }
+        text += &format!("\nstreams whose paths the document does not have: {}\n", list(&self.undocumented));
+        text += &format!("documented lists and objects that no stream reads: {}\n", list(&self.unread));
+        let missing: usize = self.streams.values().map(|differences| differences.missing.len()).sum();
+        text + &format!("{} streams compared, {missing} properties missing\n", self.streams.len())
+    }
+
+    /// For programs.
+    pub fn json(&self) -> Value {
+        let of = |differences: &Differences| {
+            let Differences { missing, undocumented, other_type } = differences;
+            json!({"missing": missing, "undocumented": undocumented, "other_type": other_type})
+        };
+        let streams: Map<String, Value> = self.streams.iter().map(|(name, found)| (name.clone(), of(found))).collect();
+        json!({"streams": streams, "undocumented": self.undocumented, "unread": self.unread})
+    }
+}
+
+fn list(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Compares every stream with what the documents say of its paths.
+pub fn compare(documents: &[Value]) -> Report {
+    let operations: BTreeMap<String, (&Value, &Value)> = documents.iter().flat_map(operations).collect();
+    let mut report = Report { unread: operations.keys().cloned().collect(), ..Report::default() };
+    for stream in streams::all() {
+        let places = places(stream);
+        let mut found = false;
+        for (path, rows) in &places {
+            report.unread.remove(path);
+            let Some((document, operation)) = operations.get(path) else { continue };
+            found = true;
+            if matches!(rows, Rows::Series { .. }) {
+                continue; // rows are made of groups and intervals
+            }
+            let body = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+            let row = row_of(&Resolved::of(document, body, 0), *rows);
+            let differences = report.streams.entry(stream.tap_stream_id.to_owned()).or_default();
+            let schema: Value = serde_json::from_str(stream.schema).unwrap_or_default();
+            differences.compare(&schema, &row, "");
+        }
+        if let Some(differences) = report.streams.get_mut(stream.tap_stream_id) {
+            let added = |name: &String| stream.added.iter().any(|(added, _)| added == name);
+            differences.undocumented.retain(|name| !added(name));
+        } else if !found && !places.is_empty() {
+            report.undocumented.insert(stream.tap_stream_id.to_owned());
+        }
+    }
+    report
+}
+
+/// The paths that a stream's rows come from, and the shape of their bodies.
+pub fn places(stream: &Stream) -> Vec<(String, Rows)> {
+    let endpoints = match &stream.source {
+        Source::Endpoint(endpoint) => vec![endpoint],
+        Source::Issues => vec![&ORGANIZATION_ISSUES, &PROJECT_ISSUES, &ISSUE_DETAIL],
+        Source::Events => vec![&ISSUE_EVENTS, &PROJECT_EVENTS, &ISSUE_EVENT_DETAIL, &PROJECT_EVENT_DETAIL],
+        Source::ParentRow(_) | Source::EventPart(_) => Vec::new(),
+    };
+    let paths = endpoints.into_iter().flat_map(|endpoint| endpoint.paths.iter().map(|path| (*path, endpoint.rows)));
+    paths.map(|(path, rows)| (normal(path), rows)).collect()
+}
+
+/// A path with its placeholders' names taken out, since everyone has others.
+pub fn normal(path: &str) -> String {
+    let path = path.trim_start_matches("/api/0/");
+    let part = |part: &str| if part.starts_with('{') { "{}".to_owned() } else { part.to_owned() };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// The GET operations of a document, by path.
+fn operations(document: &Value) -> impl Iterator<Item = (String, (&Value, &Value))> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    paths.filter_map(move |(path, item)| Some((normal(path), (document, item.get("get")?))))
+}
+
+/// A part of a document's schema with references followed and alternatives put together.
+#[derive(Debug, Default)]
+struct Resolved {
+    types: BTreeSet<String>,
+    properties: BTreeMap<String, Resolved>,
+    items: Option<Box<Resolved>>,
+}
+
+impl Resolved {
+    fn of(document: &Value, node: &Value, depth: usize) -> Self {
+        let mut resolved = Self::default();
+        resolved.add(document, node, depth);
+        resolved
+    }
+
+    fn add(&mut self, document: &Value, node: &Value, depth: usize) {
+        if depth > DEEPEST {
+            return;
+        }
+        if let Some(target) = node["$ref"].as_str().and_then(|name| document.pointer(name.trim_start_matches('#'))) {
+            self.add(document, target, depth + 1);
+        }
+        for keyword in ["allOf", "anyOf", "oneOf"] {
+            node[keyword].as_array().into_iter().flatten().for_each(|part| self.add(document, part, depth + 1));
+        }
+        let names = node["type"]
+            .as_str()
+            .into_iter()
+            .chain(node["type"].as_array().into_iter().flatten().filter_map(Value::as_str));
+        self.types.extend(names.filter(|name| *name != "null").map(str::to_owned));
+        for (name, child) in node["properties"].as_object().into_iter().flatten() {
+            self.properties.entry(name.clone()).or_default().add(document, child, depth + 1);
+        }
+        if let Some(items) = node.get("items") {
+            self.items.get_or_insert_default().add(document, items, depth + 1);
+        }
+    }
+}
+
+/// The row inside a body.
+fn row_of(body: &Resolved, rows: Rows) -> Resolved {
+    let nothing = Resolved::default();
+    let list = match rows {
+        Rows::Under(name) => body.properties.get(name).unwrap_or(&nothing),
+        _ => body,
+    };
+    let row = list.items.as_deref().unwrap_or(list);
+    Resolved { types: row.types.clone(), properties: copy(&row.properties), items: None }
+}
+
+fn copy(properties: &BTreeMap<String, Resolved>) -> BTreeMap<String, Resolved> {
+    let one = |child: &Resolved| Resolved {
+        types: child.types.clone(),
+        properties: copy(&child.properties),
+        items: child.items.as_ref().map(|items| {
+            Box::new(Resolved { types: items.types.clone(), properties: copy(&items.properties), items: None })
+        }),
+    };
+    properties.iter().map(|(name, child)| (name.clone(), one(child))).collect()
+}
+
+impl Differences {
+    /// Adds what differs at and below a place of which both say what it holds.
+    fn compare(&mut self, ours: &Value, theirs: &Resolved, place: &str) {
+        let declared = ours["properties"].as_object();
+        if let (Some(declared), false) = (declared, theirs.properties.is_empty()) {
+            for (name, theirs) in &theirs.properties {
+                let place = format!("{place}{name}");
+                match declared.get(name) {
+                    None => drop(self.missing.insert(place)),
+                    Some(ours) => self.compare_property(ours, theirs, &place),
+                }
+            }
+            for name in declared.keys().filter(|name| !theirs.properties.contains_key(*name)) {
+                self.undocumented.insert(format!("{place}{name}"));
+            }
+        }
+    }
+
+    fn compare_property(&mut self, ours: &Value, theirs: &Resolved, place: &str) {
+        let own: BTreeSet<&str> = match &ours["type"] {
+            Value::String(name) => BTreeSet::from([name.as_str()]),
+            names => names.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
+        };
+        let fits = |name: &str| own.contains(name) || (name == "integer" && own.contains("number"));
+        if !theirs.types.is_empty() && !own.is_empty() && !theirs.types.iter().any(|name| fits(name)) {
+            self.other_type.insert(place.to_owned());
+        }
+        self.compare(ours, theirs, &format!("{place}."));
+        if let (Some(ours), Some(theirs)) = (ours.get("items"), &theirs.items) {
+            self.compare(ours, theirs, &format!("{place}[]."));
+        }
+    }
+}
