@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tap_sentry::streams;
 
 use crate::schemas::openapi_documents;
-use compared::{Differences, compare, normal, places};
+use compared::{Differences, compare};
+pub use compared::{normal, places};
 
 /// A document that has the teams list with these properties.
 fn document(properties: &Value) -> Value {

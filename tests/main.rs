@@ -12,6 +12,7 @@ mod doctor;
 mod drift;
 mod errors;
 mod events;
+mod examples;
 mod faults;
 mod fuzz_corpus;
 mod growth;

@@ -1,0 +1,185 @@
+//! Syncs in which the server answers with the example bodies of Sentry's own API document, which are not part of this
+//! repository: they are read from the folder that `TAP_SENTRY_OPENAPI_DIR` names.
+
+use std::collections::BTreeSet;
+
+use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
+use serde_json::{Value, json};
+use tap_sentry::sentry::endpoint::Rows;
+use tap_sentry::streams::{self, Source, Stream};
+
+use crate::drift::places;
+use crate::schemas::openapi_documents;
+use crate::support::{Run, Tap, discovered};
+
+/// One of everything, so that paths can be told.
+fn simulator() -> Simulator {
+    let shape = Shape {
+        projects: 1,
+        teams: 1,
+        releases: 1,
+        issue_sizes: vec![vec![1]],
+        feedback_issues_per_project: 0,
+        ..Shape::default()
+    };
+    Simulator::start(Organization::generate(&shape), Settings::self_hosted())
+}
+
+/// The example bodies of a GET operation.
+fn examples(document: &Value) -> Vec<Value> {
+    let paths = document["paths"].as_object().into_iter().flatten();
+    let answers = paths.map(|(_, item)| &item["get"]["responses"]["200"]["content"]["application/json"]);
+    answers
+        .flat_map(|answer| {
+            let named = answer["examples"].as_object().into_iter().flatten().filter_map(|(_, one)| one.get("value"));
+            named.chain(answer.get("example")).cloned().collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// The end of the address of a stream's requests, where the simulator has one of everything.
+fn address(simulator: &Simulator, path: &str) -> String {
+    let project = simulator.read(|org| org.projects[0].slug.clone());
+    let path = path.replace("{organization}", &simulator.slug()).replace("{project}", &project);
+    let end = path.rsplit_once('}').map_or(path.as_str(), |(_, end)| end);
+    format!("{end}?")
+}
+
+/// The rows of a body.
+fn rows(body: &Value, shape: Rows) -> Vec<Value> {
+    match shape {
+        Rows::Array => body.as_array().cloned().unwrap_or_default(),
+        Rows::Object => vec![body.clone()],
+        Rows::Under(name) => body[name].as_array().cloned().unwrap_or_default(),
+        Rows::Series { .. } => Vec::new(),
+    }
+}
+
+/// The discovered catalog with everything of some streams selected.
+fn all_fields_of(names: &[&str]) -> Value {
+    let mut catalog = discovered();
+    for entry in catalog["streams"].as_array_mut().expect("streams") {
+        let selected = names.contains(&entry["tap_stream_id"].as_str().expect("a name"));
+        for item in entry["metadata"].as_array_mut().expect("metadata") {
+            item["metadata"]["selected"] = json!(selected);
+        }
+    }
+    catalog
+}
+
+/// A sync of one stream whose paths answer with this body.
+fn sync(simulator: &Simulator, stream: &Stream, paths: &[&str], body: &Value) -> Run {
+    simulator.clear_faults();
+    for path in paths {
+        simulator.add_fault(Fault {
+            path_contains: address(simulator, path),
+            nth: NthHit::every(),
+            kind: FaultKind::Body { content_type: "application/json".to_owned(), bytes: body.to_string().into_bytes() },
+        });
+    }
+    let tap = Tap::new(simulator).set("all_streams", json!(true)).set("start_date", json!("2000-01-01"));
+    tap.catalog(all_fields_of(&[stream.tap_stream_id])).sync()
+}
+
+/// Fields of an example that no schema declares, as the log names them.
+fn left_out(run: &Run) -> BTreeSet<String> {
+    let of =
+        |line: &str| line.split_once("the field \"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
+    run.stderr.lines().filter(|line| line.contains("is not in the schema")).filter_map(of).collect()
+}
+
+/// Every value of the example that the schema declares is in the record, as far as it needs no conversion.
+fn check(stream: &Stream, example: &Value, records: &[&Value]) {
+    let name = stream.tap_stream_id;
+    let schema: Value = serde_json::from_str(stream.schema).expect("a schema");
+    let added = |field: &str| stream.added.iter().any(|(added, _)| *added == field);
+    let holds = |record: &Value| {
+        let fields = example.as_object().expect("a row").iter();
+        let mut fields = fields.filter(|(field, _)| schema["properties"].get(field).is_some() && !added(field));
+        fields.all(|(field, value)| match (value, &record[field]) {
+            // Times and scalars may have been brought to the declared type.
+            (Value::Array(_) | Value::Object(_), found) => found == value || found.is_string() || found.is_array(),
+            (Value::Null, found) => found.is_null(),
+            (_, found) => !found.is_null(),
+        })
+    };
+    assert!(records.iter().any(|record| holds(record)), "{name}: no record holds all of {example}");
+}
+
+#[test]
+fn each_stream_takes_the_examples_of_sentrys_document_for_its_rows() {
+    let Some(documents) = openapi_documents() else { return };
+    let mut synced = BTreeSet::new();
+    let mut lost = BTreeSet::new();
+    for stream in streams::all() {
+        let Source::Endpoint(endpoint) = &stream.source else { continue };
+        let known = places(stream);
+        for document in &documents {
+            let path = document["paths"].as_object().and_then(|paths| paths.keys().next()).expect("a path");
+            if !known.iter().any(|(known, _)| *known == crate::drift::normal(path)) {
+                continue;
+            }
+            for body in examples(document) {
+                let rows = rows(&body, endpoint.rows);
+                if rows.is_empty() {
+                    continue;
+                }
+                let simulator = simulator();
+                let run = sync(&simulator, stream, endpoint.paths, &body);
+                let records = run.records(stream.tap_stream_id);
+                assert!(!records.is_empty() && records.len() % rows.len() == 0, "{}", stream.tap_stream_id);
+                rows.iter().for_each(|row| check(stream, row, &records));
+                lost.extend(left_out(&run).into_iter().map(|field| format!("{}.{field}", stream.tap_stream_id)));
+                synced.insert(stream.tap_stream_id);
+            }
+        }
+    }
+    assert!(synced.len() > 20, "{synced:?}");
+    assert_eq!(lost, BTreeSet::new(), "fields that no schema declares");
+}
+
+/// Issues and events are found by a walk: the examples are given the simulator's project and a time within it.
+#[test]
+fn issues_and_events_take_the_examples_too() {
+    let Some(documents) = openapi_documents() else { return };
+    let (mut issues, mut events) = (0, 0);
+    for document in &documents {
+        let path = document["paths"].as_object().and_then(|paths| paths.keys().next()).expect("a path");
+        let path = crate::drift::normal(path);
+        for mut body in examples(document) {
+            let simulator = simulator();
+            let project = simulator.read(|org| org.projects[0].id.to_string());
+            let issue = simulator.read(|org| org.issues[0].id.to_string());
+            for row in body.as_array_mut().into_iter().flatten() {
+                if path == "organizations/{}/issues/" {
+                    row["project"]["id"] = json!(project);
+                    row["lastSeen"] = json!("2026-10-30T12:00:00Z");
+                }
+                if path.ends_with("/events/") {
+                    row["groupID"] = json!(issue);
+                    row["dateCreated"] = json!("2026-10-30T12:00:00Z");
+                }
+            }
+            match path.as_str() {
+                "organizations/{}/issues/" => {
+                    let stream = streams::find("issues").expect("a stream");
+                    let run = sync(&simulator, stream, &["organizations/{organization}/issues/"], &body);
+                    rows(&body, Rows::Array).iter().for_each(|row| check(stream, row, &run.records("issues")));
+                    issues += run.records("issues").len();
+                }
+                "organizations/{}/issues/{}/events/" | "projects/{}/{}/events/" => {
+                    let stream = streams::find("events").expect("a stream");
+                    let lists = [
+                        "organizations/{organization}/issues/{issue}/events/",
+                        "projects/{organization}/{project}/events/",
+                    ];
+                    let run = sync(&simulator, stream, &lists, &body);
+                    rows(&body, Rows::Array).iter().for_each(|row| check(stream, row, &run.records("events")));
+                    events += run.records("events").len();
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(issues > 0 && events > 1, "{issues} issues, {events} events");
+}
