@@ -127,8 +127,10 @@ fn each_stream_takes_the_examples_of_sentrys_document_for_its_rows() {
                 let simulator = simulator();
                 let run = sync(&simulator, stream, endpoint.paths, &body);
                 let records = run.records(stream.tap_stream_id);
-                assert!(!records.is_empty() && records.len() % rows.len() == 0, "{}", stream.tap_stream_id);
-                rows.iter().for_each(|row| check(stream, row, &records));
+                assert!(!records.is_empty() && records.len().is_multiple_of(rows.len()), "{}", stream.tap_stream_id);
+                for row in &rows {
+                    check(stream, row, &records);
+                }
                 lost.extend(left_out(&run).into_iter().map(|field| format!("{}.{field}", stream.tap_stream_id)));
                 synced.insert(stream.tap_stream_id);
             }
@@ -164,7 +166,9 @@ fn issues_and_events_take_the_examples_too() {
                 "organizations/{}/issues/" => {
                     let stream = streams::find("issues").expect("a stream");
                     let run = sync(&simulator, stream, &["organizations/{organization}/issues/"], &body);
-                    rows(&body, Rows::Array).iter().for_each(|row| check(stream, row, &run.records("issues")));
+                    for row in rows(&body, Rows::Array) {
+                        check(stream, &row, &run.records("issues"));
+                    }
                     issues += run.records("issues").len();
                 }
                 "organizations/{}/issues/{}/events/" | "projects/{}/{}/events/" => {
@@ -174,7 +178,9 @@ fn issues_and_events_take_the_examples_too() {
                         "projects/{organization}/{project}/events/",
                     ];
                     let run = sync(&simulator, stream, &lists, &body);
-                    rows(&body, Rows::Array).iter().for_each(|row| check(stream, row, &run.records("events")));
+                    for row in rows(&body, Rows::Array) {
+                        check(stream, &row, &run.records("events"));
+                    }
                     events += run.records("events").len();
                 }
                 _ => {}

@@ -206,3 +206,30 @@ fn nothing_is_said_to_be_gone_from_a_full_table_that_an_interrupted_run_began() 
     assert_eq!(told(&rest), ["teams"]);
     assert_eq!(told(&whole).len(), 2);
 }
+
+/// A run that is interrupted after its first state with records in it, and then goes on with other streams.
+fn interrupted(tap: &dyn Fn(&[&str]) -> Tap, first: &[&str], then: &[&str]) -> crate::support::Run {
+    let whole = tap(first).sync();
+    let is_half_read = |message: &&serde_json::Value| {
+        message["value"]["bookmarks"]
+            .as_object()
+            .is_some_and(|all| all.values().any(|of| of["progress_markers"].is_object()))
+    };
+    let state = whole.messages.iter().find(is_half_read).expect("a state in the middle")["value"].clone();
+    tap(then).state(state).sync()
+}
+
+#[test]
+fn a_stream_that_joins_after_an_interruption_misses_nothing() {
+    let shape = Shape { releases: 250, projects: 3, ..Shape::default() };
+    let settings = Settings { frozen: true, ..Settings::self_hosted() };
+    let simulator = Simulator::start(Organization::generate(&shape), settings);
+    let tap = |streams: &[&str]| Tap::new(&simulator).only(streams);
+    // Read from the same list, newest first.
+    let run = interrupted(&tap, &["releases"], &["releases", "release"]);
+    assert_eq!(run.keys("release", "version").len(), 250);
+    // Read below the same parents, one after the other.
+    let alone = tap(&["project_tags", "tag_values"]).sync();
+    let run = interrupted(&tap, &["project_tags"], &["project_tags", "tag_values"]);
+    assert_eq!(run.records("tag_values").len(), alone.records("tag_values").len());
+}

@@ -43,7 +43,7 @@ impl Report {
 
     /// For people: what differs, stream by stream.
     pub fn text(&self) -> String {
-        let mut text = String::new();
+        let mut lines = Vec::new();
         for (stream, differences) in &self.streams {
             let Differences { missing, undocumented, other_type } = differences;
             for (what, names) in [
@@ -52,14 +52,15 @@ impl Report {
                 ("not in the document", undocumented),
             ] {
                 if !names.is_empty() {
-                    text += &format!("{stream}: {what}: {}\n", list(names));
+                    lines.push(format!("{stream}: {what}: {}", list(names)));
                 }
             }
         }
-        text += &format!("\nstreams whose paths the document does not have: {}\n", list(&self.undocumented));
-        text += &format!("documented lists and objects that no stream reads: {}\n", list(&self.unread));
+        lines.push(format!("streams whose paths the document does not have: {}", list(&self.undocumented)));
+        lines.push(format!("documented lists and objects that no stream reads: {}", list(&self.unread)));
         let missing: usize = self.streams.values().map(|differences| differences.missing.len()).sum();
-        text + &format!("{} streams compared, {missing} properties missing\n", self.streams.len())
+        lines.push(format!("{} streams compared, {missing} properties missing\n", self.streams.len()));
+        lines.join("\n")
     }
 
     /// For programs.

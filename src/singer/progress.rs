@@ -40,6 +40,14 @@ pub struct Progress {
     pub mark: Mark,
 }
 
+impl Progress {
+    /// Whether it holds for these streams too, beside the one under which it stands: one that is selected since was not
+    /// read so far.
+    pub fn holds_for(&self, mut others: impl Iterator<Item = &'static str>) -> bool {
+        others.all(|name| self.with.contains(name))
+    }
+}
+
 /// A place in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {

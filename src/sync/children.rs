@@ -17,6 +17,7 @@ use crate::sync::Sync;
 use crate::sync::failure::WalkError;
 use crate::sync::output::{Batch, StreamOutput};
 use crate::sync::starts::stream_start;
+use crate::sync::walk::walk_rows;
 use crate::sync::window::Window;
 use crate::time::{Time, whole_second};
 
@@ -148,6 +149,25 @@ impl<'a> Child<'a> {
     }
 }
 
+/// Reads a root stream and what is read with its rows, and returns the rows for children that have their own endpoints.
+pub async fn walk_root(sync: &Sync, stream: &'static Stream) -> Result<Vec<Parent>, WalkError> {
+    let (mut parents, mut missing) = (Vec::new(), None);
+    let children = if stream.time_filter == TimeFilter::None { Child::all(sync, stream).await } else { Vec::new() };
+    let above = sync.values();
+    let mut keep = |row: &Row<'_>| match Parent::read(stream, row, &above) {
+        Ok(parent) if !children.is_empty() => parents.push(parent),
+        Ok(_) => {}
+        Err(field) => missing = Some(field),
+    };
+    walk_rows(sync, stream, !children.is_empty(), &mut keep).await?;
+    for output in children.iter().flat_map(Child::outputs) {
+        if let Some(field) = missing {
+            output.gap(format!("a parent row without {field}"));
+        }
+    }
+    Ok(parents)
+}
+
 /// Reads a child stream and those below it whole, parent by parent; goes on behind the parent at which an interrupted run
 /// was.
 pub async fn walk_children(sync: &Sync, child: &Child<'_>, parents: &[Parent]) -> Result<(), WalkError> {
@@ -161,7 +181,8 @@ pub async fn walk_children(sync: &Sync, child: &Child<'_>, parents: &[Parent]) -
     if all_read {
         return Ok(());
     }
-    let progress = sync.output.bookmark(holder).await.progress;
+    let with = || outputs.iter().skip(1).map(|output| output.stream.tap_stream_id);
+    let progress = sync.output.bookmark(holder).await.progress.filter(|progress| progress.holds_for(with()));
     let last_done = progress.as_ref().and_then(|progress| progress.mark.item.as_ref());
     let done = parents.iter().position(|parent| Some(&parent.key) == last_done).map_or(0, |at| at + 1);
     let now = whole_second(sync.client.server_now());
@@ -180,7 +201,8 @@ pub async fn walk_children(sync: &Sync, child: &Child<'_>, parents: &[Parent]) -
         // What could not be read stays ahead of the mark, so that a run that goes on from here tries it again.
         let change = |state: &mut State| {
             if !outputs.iter().any(|output| output.has_gaps()) {
-                state.progress_mut(holder, end).mark = mark;
+                let progress = state.progress_mut(holder, end);
+                (progress.mark, progress.with) = (mark, with().map(str::to_owned).collect());
             }
         };
         sync.output.advance_page(change).await?;

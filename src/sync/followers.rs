@@ -80,7 +80,7 @@ impl<'a> Follower<'a> {
     /// What an interrupted run has done of a window: of all that is read together now, or nothing.
     pub fn progress(&self) -> Option<&Progress> {
         let progress = self.bookmarks.first()?.progress.as_ref()?;
-        self.with().all(|name| progress.with.contains(name)).then_some(progress)
+        progress.holds_for(self.with()).then_some(progress)
     }
 
     /// The streams beside the one under which the progress is kept.

@@ -52,13 +52,12 @@ use crate::sentry::request::Request;
 use crate::singer::progress::Unfinished;
 use crate::singer::state::State;
 use crate::streams::{self, Source, Stream, TimeFilter};
-use crate::sync::children::{Child, Parent, walk_children};
+use crate::sync::children::{Child, Parent, walk_children, walk_root};
 use crate::sync::failure::WalkError;
 use crate::sync::output::{Output, StreamOutput};
 use crate::sync::projects::Told;
 use crate::sync::queries::QueryStream;
 use crate::sync::series::walk_days;
-use crate::sync::walk::walk;
 use crate::time::whole_second;
 
 /// A run: what was asked for, and the ways to the server and to the target.
@@ -140,7 +139,7 @@ impl Sync {
         if stream.time_filter == TimeFilter::Days {
             return self.settle(stream.tap_stream_id, walk_days(self, stream).await).await;
         }
-        match walk(self, stream).await {
+        match walk_root(self, stream).await {
             Ok(parents) => self.children(stream, &parents).await,
             Err(error) => self.settle(stream.tap_stream_id, Err(error)).await,
         }

@@ -18,7 +18,7 @@ use crate::singer::progress::Mark;
 use crate::singer::state::State;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::Sync;
-use crate::sync::children::{Child, Parent, key_of, push};
+use crate::sync::children::{key_of, push};
 use crate::sync::failure::WalkError;
 use crate::sync::insides::Insides;
 use crate::sync::output::StreamOutput;
@@ -47,27 +47,8 @@ struct Walk<'a> {
     previous: HashSet<String>,
 }
 
-/// Reads a root stream and the children that are its rows whole; moves their bookmarks. Returns the rows for children
-/// of their own endpoints.
-pub async fn walk(sync: &Sync, stream: &'static Stream) -> Result<Vec<Parent>, WalkError> {
-    let (mut parents, mut missing) = (Vec::new(), None);
-    let children = if stream.time_filter == TimeFilter::None { Child::all(sync, stream).await } else { Vec::new() };
-    let above = sync.values();
-    let mut keep = |row: &Row<'_>| match Parent::read(stream, row, &above) {
-        Ok(parent) if !children.is_empty() => parents.push(parent),
-        Ok(_) => {}
-        Err(field) => missing = Some(field),
-    };
-    walk_rows(sync, stream, !children.is_empty(), &mut keep).await?;
-    for output in children.iter().flat_map(Child::outputs) {
-        if let Some(field) = missing {
-            output.gap(format!("a parent row without {field}"));
-        }
-    }
-    Ok(parents)
-}
-
-/// As `walk`; `each` sees every row, perhaps twice, also where an earlier run has written them all, if it `must`.
+/// Reads a root stream and the children that are its rows whole; moves their bookmarks. `each` sees every row, perhaps
+/// twice, also where an earlier run has written them all, if it `must`.
 pub async fn walk_rows(
     sync: &Sync,
     stream: &'static Stream,
@@ -151,6 +132,11 @@ impl<'a> Walk<'a> {
         self.outputs().next().map(|output| output.stream.tap_stream_id)
     }
 
+    /// The streams beside the holder.
+    fn with(&self) -> impl Iterator<Item = &'static str> {
+        self.outputs().skip(1).map(|output| output.stream.tap_stream_id)
+    }
+
     fn is_filtered(&self) -> bool {
         self.stream.time_filter == TimeFilter::StartEnd
     }
@@ -158,7 +144,8 @@ impl<'a> Walk<'a> {
     /// Takes up the progress of an interrupted run; `false` if there is none.
     async fn resume(&mut self) -> bool {
         let Some(holder) = self.holder() else { return false };
-        let Some(progress) = self.sync.output.bookmark(holder).await.progress else { return false };
+        let progress = self.sync.output.bookmark(holder).await.progress;
+        let Some(progress) = progress.filter(|progress| progress.holds_for(self.with())) else { return false };
         if self.is_filtered() {
             self.end = progress.end;
             let until = progress.mark.until.map(|until| until + chrono::TimeDelta::seconds(1));
@@ -291,7 +278,11 @@ impl<'a> Walk<'a> {
             (true, _) => return Ok(self.sync.output.advance_page(|_| ()).await?),
         };
         let (Some(holder), end) = (self.holder(), self.end) else { return Ok(()) };
-        let change = |state: &mut State| state.progress_mut(holder, end).mark = mark;
+        let with = self.with().map(str::to_owned).collect();
+        let change = |state: &mut State| {
+            let progress = state.progress_mut(holder, end);
+            (progress.mark, progress.with) = (mark, with);
+        };
         Ok(self.sync.output.advance_page(change).await?)
     }
 
