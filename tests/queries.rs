@@ -94,6 +94,14 @@ fn a_second_with_more_rows_than_a_list_gives_is_a_gap() {
 }
 
 #[test]
+fn rows_of_one_second_do_not_hide_at_the_boundaries_of_pages() {
+    let shape = Shape { issue_sizes: vec![vec![450, 20]], projects: 1, ties: 450, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let run = tap(&simulator).sync();
+    assert_eq!(run.keys("my_errors", "id"), all_ids(&simulator));
+}
+
+#[test]
 fn an_interrupted_query_goes_on_where_it_was() {
     let simulator = simulator(Settings { frozen: true, ..Settings::self_hosted() });
     let whole = tap(&simulator).sync();

@@ -72,6 +72,7 @@ impl Bucket {
     /// The numbers known for sentry.io, until its headers correct them.
     pub fn known(class: Class) -> Self {
         let (limit, window, concurrency) = match class {
+            Class::EventTable => (30, 1.0, 15),
             Class::Default | Class::Releases | Class::Members => (40, 1.0, 25),
             Class::ProjectEvents => (60, 60.0, 1),
             Class::EventDetail | Class::IssueDetail | Class::ProjectIssues => (5, 1.0, 25),

@@ -35,11 +35,14 @@ impl Cost {
     }
 }
 
-/// The costs of a run, by the first path of the endpoint.
+/// The first path of an endpoint, and the query that tells several over one path apart.
+type Key = (&'static str, &'static [(&'static str, &'static str)]);
+
+/// The costs of a run, by endpoint.
 #[derive(Debug)]
 pub struct Costs {
     began: Instant,
-    costs: Mutex<HashMap<&'static str, Cost>>,
+    costs: Mutex<HashMap<Key, Cost>>,
 }
 
 impl Costs {
@@ -55,12 +58,12 @@ impl Costs {
 
     /// Counts something for an endpoint.
     pub fn count(&self, endpoint: &Endpoint, count: impl FnOnce(&mut Cost)) {
-        count(self.lock().entry(endpoint.paths[0]).or_default());
+        count(self.lock().entry((endpoint.paths[0], endpoint.query)).or_default());
     }
 
     /// What an endpoint has cost.
     pub fn of(&self, endpoint: &Endpoint) -> Cost {
-        self.lock().get(endpoint.paths[0]).copied().unwrap_or_default()
+        self.lock().get(&(endpoint.paths[0], endpoint.query)).copied().unwrap_or_default()
     }
 
     /// What everything has cost.
@@ -72,7 +75,7 @@ impl Costs {
         total
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, Cost>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Cost>> {
         self.costs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

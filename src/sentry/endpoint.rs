@@ -28,6 +28,8 @@ pub enum Class {
     Releases,
     /// `organizations/…/members/`.
     Members,
+    /// `organizations/…/events/`.
+    EventTable,
 }
 
 impl Class {
@@ -41,6 +43,7 @@ impl Class {
             Self::ProjectIssues => "issue lists of projects",
             Self::Releases => "releases",
             Self::Members => "members",
+            Self::EventTable => "the events table",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Rows for the user's own queries: made once when the tap starts, and like those of the table from then on.
 
 use super::{Replication, Source, Stream, TimeFilter};
-use crate::sentry::endpoint::{Endpoint, Rows};
+use crate::sentry::endpoint::{Class, Endpoint, Rows};
 use crate::sentry::request::ALL_PROJECTS;
 
 /// Rows of one list that Sentry's table gives at most; what is older is asked for by time.
@@ -26,13 +26,16 @@ pub fn stream(name: &str, endpoint: Endpoint, schema: String) -> &'static Stream
 /// The list of a query's rows, newest first.
 pub fn endpoint(dataset: &str, fields: &[String], query: &str) -> Endpoint {
     let own = |text: &str| -> &'static str { text.to_owned().leak() };
-    let mut parameters = vec![ALL_PROJECTS, ("dataset", own(dataset)), ("sort", "-timestamp"), ("query", own(query))];
+    // Within a second by id: rows without a fixed order could hide at the boundary of a page.
+    let sorted = [("sort", "-timestamp"), ("sort", "id")];
+    let mut parameters = vec![ALL_PROJECTS, ("dataset", own(dataset)), sorted[0], sorted[1], ("query", own(query))];
     parameters.extend(fields.iter().map(|field| ("field", own(field))));
     Endpoint {
         paths: &["organizations/{organization}/events/"],
         query: parameters.leak(),
         rows: Rows::Under("data"),
         deepest: DEEPEST,
+        class: Class::EventTable,
         ..Endpoint::LIST
     }
 }

@@ -1,10 +1,13 @@
 //! `organizations/{org}/events/`: error events as a table of the columns that are asked for (API §3).
 
+use std::cmp::Reverse;
+
 use serde_json::{Map, Value, json};
 
 use super::finish;
 use super::page;
 use super::view::{Answer, View, Wording};
+use crate::hash::mix2;
 use crate::http::reply::Reply;
 use crate::organization::{Event, Issue};
 use crate::render::kind;
@@ -66,7 +69,10 @@ fn rows<'a>(view: &View<'a>, dataset: &str) -> Answer<Vec<(&'a Issue, &'a Event)
         .filter(|issue| wanted.is_none_or(|id| id == issue.id.to_string()))
         .flat_map(|issue| issue.window(start.max(view.horizon()), end).iter().map(move |event| (issue, event)))
         .collect();
-    rows.sort_by_key(|(_, event)| event.order());
+    // Within a second the order changes from request to request, unless one is asked for.
+    let by_id = !view.settings.unstable_ties || view.call.all("sort").any(|sort| sort == "id");
+    let within = |event: &Event| if by_id { event.id() } else { u128::from(mix2(view.nonce, event.seed())) };
+    rows.sort_by_key(|(_, event)| (Reverse(event.second()), within(event)));
     Ok(rows)
 }
 
