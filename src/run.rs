@@ -14,6 +14,7 @@ use tracing::info;
 use crate::about::about;
 use crate::cli::{Cli, Test};
 use crate::config::Config;
+use crate::config::sources::{self, Gathered};
 use crate::discover;
 use crate::manual;
 use crate::progress::show;
@@ -96,10 +97,11 @@ fn text_without_config(cli: &Cli) -> Option<Result<String>> {
 /// The catalog with the streams of the config's queries, whose types the server tells. A config without queries does not
 /// matter, nor what may be wrong with it.
 fn discover_with_queries(cli: &Cli) -> Result<String> {
-    let Ok(config) = Config::load(&cli.config) else { return Ok(discover::print(&[])) };
-    if config.queries.is_empty() {
+    let queries = |given: Gathered| given.object.get("queries").is_some_and(|queries| !queries.is_null());
+    if !sources::gather(&cli.config).is_ok_and(queries) {
         return Ok(discover::print(&[]));
     }
+    let config = Config::load(&cli.config)?;
     let client = Client::new(&config.client)?;
     let values = vec![("organization", config.organization.clone())];
     let found = runtime()?.block_on(query_streams(&config.queries, None, &client, &values));

@@ -64,7 +64,10 @@ fn one(item: &Value) -> Result<Query, String> {
     let wished = item.get("fields").and_then(Value::as_array).filter(|fields| !fields.is_empty());
     let wished: Option<Vec<&str>> = wished.and_then(|fields| fields.iter().map(Value::as_str).collect());
     let wished = wished.ok_or_else(|| said("must have fields: a list of the names of columns"))?;
-    if let Some(field) = wished.iter().find(|field| field.contains('(')) {
+    if wished.iter().any(|field| field.trim().is_empty()) {
+        return Err(said("has a field without a name"));
+    }
+    if let Some(field) = wished.iter().find(|field| field.contains('(') || field.starts_with("equation|")) {
         return Err(said(&format!("asks for {field}: a query gives rows, and no functions over several")));
     }
     let mut fields: Vec<String> = OWN_FIELDS.map(str::to_owned).to_vec();
@@ -103,6 +106,8 @@ mod tests {
             (json!({"name": "a"}), "must have fields"),
             (json!({"name": "a", "fields": [1]}), "must have fields"),
             (json!({"name": "a", "fields": ["count()"]}), "no functions"),
+            (json!({"name": "a", "fields": ["equation|a + b"]}), "no functions"),
+            (json!({"name": "a", "fields": [" "]}), "without a name"),
             (json!({"name": "a", "fields": many}), "21 fields"),
             (json!({"name": "a", "fields": ["a"], "interval": "1d"}), "none of"),
             (json!({"name": "a", "fields": ["a"], "query": 1}), "a text as its query"),

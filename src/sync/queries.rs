@@ -1,6 +1,7 @@
 //! The user's own queries: their streams, with types that the server tells or the catalog knows.
 
 use serde_json::{Map, Value, json};
+use tracing::warn;
 
 use crate::config::queries::{OWN_FIELDS, Query};
 use crate::json::row::{Row, entries};
@@ -37,7 +38,12 @@ pub async fn query_streams(
         let (schema, failure) = match known {
             Some(schema) => (schema.to_string(), None),
             None => match types(&list, client, values).await {
-                Ok(types) => (schema_of(&query.fields, &types), None),
+                Ok(types) => {
+                    for field in query.fields.iter().filter(|field| !types.contains_key(*field)) {
+                        warn!("{}: the server says no type of {field}, which is written as text", query.name);
+                    }
+                    (schema_of(&query.fields, &types), None)
+                }
                 Err(error) => (schema_of(&query.fields, &Map::new()), Some(error)),
             },
         };
@@ -75,7 +81,7 @@ fn schema_of(fields: &[String], types: &Map<String, Value>) -> String {
             (_, "number" | "duration" | "percentage" | "percent_change" | "size" | "rate" | "currency" | "score") => {
                 json!({"type": ["number"]})
             }
-            (_, "array") => json!({"type": ["array"]}),
+            (_, "array") => json!({"type": ["array"], "items": {"type": ["null", "string"]}}),
             _ => json!({"type": ["string"]}),
         };
         if is_key {
