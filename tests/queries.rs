@@ -102,6 +102,22 @@ fn rows_of_one_second_do_not_hide_at_the_boundaries_of_pages() {
 }
 
 #[test]
+fn what_the_server_no_longer_has_is_not_asked_for_and_named_if_it_was_missed() {
+    let simulator = simulator(Settings::self_hosted());
+    tap(&simulator).sync();
+    let starts: BTreeSet<String> = simulator
+        .requests()
+        .iter()
+        .flat_map(|request| request.query.iter().filter(|(name, _)| name == "start").map(|(_, value)| value.clone()))
+        .collect();
+    assert!(!starts.is_empty() && starts.iter().all(|start| start.as_str() > "2026-08-03T12"), "{starts:?}");
+    let old = json!({"bookmarks": {"my_errors": {"start": "2026-01-01T00:00:00Z"}}});
+    let run = tap(&simulator).state(old).sync();
+    assert!(run.stderr.contains("my_errors: 2026-01-01T00:00:00Z to"), "{}", run.stderr);
+    assert_eq!(run.keys("my_errors", "id"), all_ids(&simulator));
+}
+
+#[test]
 fn an_interrupted_query_goes_on_where_it_was() {
     let simulator = simulator(Settings { frozen: true, ..Settings::self_hosted() });
     let whole = tap(&simulator).sync();

@@ -22,7 +22,7 @@ use crate::sync::children::{key_of, push};
 use crate::sync::failure::WalkError;
 use crate::sync::insides::Insides;
 use crate::sync::output::StreamOutput;
-use crate::sync::starts::{stream_start, widest_window};
+use crate::sync::starts::{still_kept, stream_start, widest_window};
 use crate::sync::window::Window;
 use crate::time::{Time, format_time, whole_second};
 
@@ -171,6 +171,7 @@ impl<'a> Walk<'a> {
     async fn list(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<Depth, WalkError> {
         let mut request = self.sync.request(endpoint, self.sync.values());
         if self.is_filtered() {
+            self.window = still_kept(self.sync, endpoint.class, self.output, self.window).await;
             for (name, value) in self.window.query() {
                 request = request.with(name, value);
             }
