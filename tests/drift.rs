@@ -67,6 +67,37 @@ fn a_path_that_nobody_reads_is_named() {
 }
 
 #[test]
+fn a_property_that_one_of_several_paths_documents_is_documented() {
+    let operation = |name: &str| {
+        json!({"get": {"responses": {"200": {"content": {"application/json": {"schema":
+            {"type": "object", "properties": {"id": {"type": "string"}, name: {"type": "array"}}}}}}}}})
+    };
+    let document = json!({"paths": {
+        "/api/0/organizations/{organization_id_or_slug}/issues/": operation("annotations"),
+        "/api/0/organizations/{organization_id_or_slug}/issues/{issue_id}/": operation("activity"),
+    }});
+    let report = compare(&[document]);
+    let undocumented = &report.streams["issues"].undocumented;
+    assert!(!undocumented.contains("annotations") && !undocumented.contains("activity"), "{undocumented:?}");
+    assert!(undocumented.contains("lastSeen"), "neither has it: {undocumented:?}");
+}
+
+#[test]
+fn every_stream_is_in_the_report() {
+    let report = compare(&[document(&json!({}))]);
+    for stream in streams::all().map(|stream| stream.tap_stream_id) {
+        let places = [
+            report.streams.contains_key(stream),
+            report.undocumented.contains(stream),
+            report.uncompared.contains(stream),
+        ];
+        assert_eq!(places.iter().filter(|there| **there).count(), 1, "{stream}");
+    }
+    assert!(report.uncompared.contains("event_tags") && report.uncompared.contains("usage"));
+    assert!(report.undocumented.contains("release"));
+}
+
+#[test]
 fn paths_are_the_same_whatever_their_placeholders_are_called() {
     assert_eq!(normal("/api/0/projects/{organization_id_or_slug}/{project_id_or_slug}/keys/"), "projects/{}/{}/keys/");
     let keys = streams::find("project_keys").expect("a stream");

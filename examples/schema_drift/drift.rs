@@ -20,6 +20,8 @@ pub struct Report {
     pub streams: BTreeMap<String, Differences>,
     /// Streams that are read from paths that the document does not have.
     pub undocumented: BTreeSet<String>,
+    /// Streams whose rows no document describes as such: taken out of other rows, or made of series.
+    pub uncompared: BTreeSet<String>,
     /// Paths that the document has and no stream reads.
     pub unread: BTreeSet<String>,
 }
@@ -57,6 +59,7 @@ impl Report {
             }
         }
         lines.push(format!("streams whose paths the document does not have: {}", list(&self.undocumented)));
+        lines.push(format!("streams whose rows are made by the tap, not compared: {}", list(&self.uncompared)));
         lines.push(format!("documented lists and objects that no stream reads: {}", list(&self.unread)));
         let missing: usize = self.streams.values().map(|differences| differences.missing.len()).sum();
         lines.push(format!("{} streams compared, {missing} properties missing\n", self.streams.len()));
@@ -70,7 +73,8 @@ impl Report {
             json!({"missing": missing, "undocumented": undocumented, "other_type": other_type})
         };
         let streams: Map<String, Value> = self.streams.iter().map(|(name, found)| (name.clone(), of(found))).collect();
-        json!({"streams": streams, "undocumented": self.undocumented, "unread": self.unread})
+        let Self { undocumented, uncompared, unread, .. } = self;
+        json!({"streams": streams, "undocumented": undocumented, "uncompared": uncompared, "unread": unread})
     }
 }
 
@@ -84,28 +88,45 @@ pub fn compare(documents: &[Value]) -> Report {
     let mut report = Report { unread: operations.keys().cloned().collect(), ..Report::default() };
     for stream in streams::all() {
         let places = places(stream);
-        let mut found = false;
-        for (path, rows) in &places {
-            report.unread.remove(path);
-            let Some((document, operation)) = operations.get(path) else { continue };
-            found = true;
-            if matches!(rows, Rows::Series { .. }) {
-                continue; // rows are made of groups and intervals
-            }
-            let body = &operation["responses"]["200"]["content"]["application/json"]["schema"];
-            let row = row_of(&Resolved::of(document, body, 0), *rows);
-            let differences = report.streams.entry(stream.tap_stream_id.to_owned()).or_default();
-            let schema: Value = serde_json::from_str(stream.schema).unwrap_or_default();
-            differences.compare(&schema, &row, "");
+        for (path, _) in places.iter().cloned().chain(insides(stream)) {
+            report.unread.remove(&path);
         }
-        if let Some(differences) = report.streams.get_mut(stream.tap_stream_id) {
-            let added = |name: &String| stream.added.iter().any(|(added, _)| added == name);
-            differences.undocumented.retain(|name| !added(name));
-        } else if !found && !places.is_empty() {
-            report.undocumented.insert(stream.tap_stream_id.to_owned());
+        if places.iter().all(|(_, rows)| matches!(rows, Rows::Series { .. })) {
+            report.uncompared.insert(stream.tap_stream_id.to_owned());
+            continue;
+        }
+        let found = places.iter().filter_map(|(path, rows)| Some((operations.get(path)?, *rows)));
+        let found = found.map(|((document, operation), rows)| differences(stream, document, operation, rows));
+        match found.reduce(Differences::or) {
+            Some(differences) => drop(report.streams.insert(stream.tap_stream_id.to_owned(), differences)),
+            None => drop(report.undocumented.insert(stream.tap_stream_id.to_owned())),
         }
     }
     report
+}
+
+/// What differs between a stream's schema and one operation that its rows come from.
+fn differences(stream: &Stream, document: &Value, operation: &Value, rows: Rows) -> Differences {
+    let body = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+    let row = row_of(&Resolved::of(document, body, 0), rows);
+    let schema: Value = serde_json::from_str(stream.schema).unwrap_or_default();
+    let mut differences = Differences::default();
+    differences.compare(&schema, &row, "");
+    let by_the_tap = |name: &str| {
+        let embedded = match &stream.source {
+            Source::ParentRow(embeds) => embeds.iter().any(|embed| embed.field == name),
+            _ => false,
+        };
+        embedded || stream.added.iter().any(|(added, _)| *added == name)
+    };
+    differences.undocumented.retain(|name| !by_the_tap(name));
+    differences
+}
+
+/// The lists that are put inside a stream's rows.
+fn insides(stream: &Stream) -> Vec<(String, Rows)> {
+    let Source::ParentRow(embeds) = &stream.source else { return Vec::new() };
+    embeds.iter().flat_map(|embed| embed.endpoint.paths).map(|path| (normal(path), Rows::Array)).collect()
 }
 
 /// The paths that a stream's rows come from, and the shape of their bodies.
@@ -114,7 +135,8 @@ pub fn places(stream: &Stream) -> Vec<(String, Rows)> {
         Source::Endpoint(endpoint) => vec![endpoint],
         Source::Issues => vec![&ORGANIZATION_ISSUES, &PROJECT_ISSUES, &ISSUE_DETAIL],
         Source::Events => vec![&ISSUE_EVENTS, &PROJECT_EVENTS, &ISSUE_EVENT_DETAIL, &PROJECT_EVENT_DETAIL],
-        Source::ParentRow(_) | Source::EventPart(_) => Vec::new(),
+        Source::ParentRow(_) => return stream.parent.and_then(streams::find).map(places).unwrap_or_default(),
+        Source::EventPart(_) => Vec::new(),
     };
     let paths = endpoints.into_iter().flat_map(|endpoint| endpoint.paths.iter().map(|path| (*path, endpoint.rows)));
     paths.map(|(path, rows)| (normal(path), rows)).collect()
@@ -195,6 +217,14 @@ fn copy(properties: &BTreeMap<String, Resolved>) -> BTreeMap<String, Resolved> {
 }
 
 impl Differences {
+    /// Of a stream that is read from several paths: each may say what the others leave out.
+    fn or(mut self, other: Self) -> Self {
+        self.undocumented.retain(|name| other.undocumented.contains(name));
+        self.missing.extend(other.missing);
+        self.other_type.extend(other.other_type);
+        self
+    }
+
     /// Adds what differs at and below a place of which both say what it holds.
     fn compare(&mut self, ours: &Value, theirs: &Resolved, place: &str) {
         let declared = ours["properties"].as_object();
