@@ -201,6 +201,16 @@ fn a_query_that_the_server_refuses_is_a_gap_and_the_others_are_read() {
 }
 
 #[test]
+fn a_query_that_is_left_out_while_the_choice_changes_forgets_nothing() {
+    let simulator = simulator(Settings::self_hosted());
+    let slug = simulator.read(|org| org.projects[1].slug.clone());
+    let of_one = tap(&simulator).set("projects", json!([slug])).sync();
+    let without = Tap::new(&simulator).only(&["teams"]).state(of_one.last_state()).sync();
+    let whole = tap(&simulator).state(without.last_state()).sync();
+    assert_eq!(whole.keys("my_errors", "id"), all_ids(&simulator));
+}
+
+#[test]
 fn a_choice_of_projects_holds_for_queries() {
     let simulator = simulator(Settings::self_hosted());
     let (slug, id) = simulator.read(|org| (org.projects[1].slug.clone(), org.projects[1].id));

@@ -138,7 +138,8 @@ impl Sync {
         let before = state.choice.take().unwrap_or_default();
         if before.projects != choice.projects {
             let stream = |name: &str| self.output.stream(name).map(|output| output.stream).or(streams::find(name));
-            let narrowed = |name: &String| stream(name).is_some_and(is_narrowable);
+            // A stream that is unknown now was a query's, and may be one again.
+            let narrowed = |name: &String| stream(name).is_none_or(is_narrowable);
             state.bookmarks.retain(|name, _| !narrowed(name));
         }
         if before != choice {
