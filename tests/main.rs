@@ -1,41 +1,24 @@
-//! The tests of tap-sentry: the real binary against a local Sentry, and laws that the sources must keep.
+//! The tests of tap-sentry run the real binary against a simulated Sentry. The tests document what a user may rely on:
 //!
-//! One program, so that all modules share one build; each module's duty is in its first lines.
+//! - `protocol`: the command line, the configuration, the catalog, stdout and the log
+//! - `streams`: every stream and its schema, and the choice of projects
+//! - `issues_and_events`: the two big streams, and sampling
+//! - `state`: incremental runs, and runs that were killed
+//! - `servers`: sentry.io, self-hosted Sentry, GlitchTip, and the connection to them
+//! - `limits`: rate limits, the number of requests, memory
+//! - `faults`: what a run makes of every kind of trouble
+//! - `install`: documents, packages, deployments
+//!
+//! `laws` checks the sources and the table of streams, `support` runs the tap, and `simulator` is a crate of its own.
+//! All modules are one program, so that they share one build.
 
-mod abreast;
-mod cli;
-mod config_sources;
-mod dialects;
-mod discover;
-mod docs;
-mod doctor;
-mod drift;
-mod errors;
-mod events;
-mod examples;
 mod faults;
-mod fuzz_corpus;
-mod growth;
-mod incremental;
-mod kill;
+mod install;
+mod issues_and_events;
 mod laws;
 mod limits;
-mod machines;
-mod old_servers;
-mod pipes;
-mod plan;
-mod projects;
-mod queries;
-mod real;
-mod requests;
-mod sampling;
-mod schemas;
-mod secrets;
-mod selection;
+mod protocol;
+mod servers;
+mod state;
 mod streams;
 mod support;
-mod sync;
-mod terminal;
-mod transport;
-mod unpacked;
-mod vouching;

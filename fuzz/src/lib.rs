@@ -1,3 +1,3 @@
-//! What the fuzz targets and the replay test (`tests/fuzz_corpus.rs`) of tap-sentry share.
+//! What the fuzz targets and the replay test (`tests/faults/fuzz_corpus.rs`) of tap-sentry share.
 
 pub mod bodies;

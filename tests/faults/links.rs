@@ -3,8 +3,8 @@
 use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use super::lab::Outcome::{Fatal, Gap, Recovered};
-use super::lab::{at_every_place, expected, keys, run_cases, simulator, strike, tap};
+use super::matrix::Outcome::{Fatal, Gap, Recovered};
+use super::matrix::{at_every_place, expected, keys, run_cases, simulator, strike, tap};
 use super::places::{Place, places};
 use crate::support::{Run, Tap};
 

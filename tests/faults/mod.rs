@@ -1,13 +1,16 @@
-//! The fault matrix: every kind of trouble at every kind of request, and what a run makes of it.
+//! What a run makes of trouble: every kind of fault at every kind of request.
 //!
-//! Four outcomes are honest: everything is there (recovered), one thing is skipped and named, a part is missing and
-//! said so with a bookmark that stays (a gap), or the run ends and says why (fatal). Silence is none of them.
+//! A run has four honest outcomes. Recovered: everything is there. Skipped: one thing is missing, and the log names it.
+//! Gap: a part is missing, the last line says so, and its bookmark stays. Fatal: the run ends and says why.
+//! A run never loses something silently.
 
-mod lab;
-mod lasting;
+mod errors;
+mod fuzz_corpus;
 mod links;
-mod odd_rows;
-mod passing;
+mod malformed_rows;
+mod matrix;
+mod persistent;
 mod places;
 mod races;
 mod random;
+mod transient;

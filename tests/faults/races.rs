@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use super::lab::{expected, keys, simulator, strike, tap};
+use super::matrix::{expected, keys, simulator, strike, tap};
 use super::places::{Place, places};
 use crate::support::{Run, Tap};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use super::lab::{expected, keys, side_by_side};
+use super::matrix::{expected, keys, side_by_side};
 use crate::support::Tap;
 
 /// Requests that went wrong, over all runs.

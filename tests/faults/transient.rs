@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sentry_simulator::{FaultKind, NthHit, Simulator};
 use serde_json::json;
 
-use super::lab::{expected, keys, side_by_side, simulator, strike, tap};
+use super::matrix::{expected, keys, side_by_side, simulator, strike, tap};
 use super::places::places;
 
 /// A fault, and how many answers of every place it spoils.

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from machinery import Failed, Packages, Postgres, Simulator, Skipped, Steps, descendant, expect, left_behind, run, stop
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 STREAMS = ["projects", "project_detail", "teams", "users", "issues", "events", "releases", "release"]
 TARGET_FOLDER = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve()
 SCHEMA = "tap_sentry"  # where meltano.yml has target-postgres put the tables

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-#[path = "../fuzz/src/bodies.rs"]
+#[path = "../../fuzz/src/bodies.rs"]
 mod bodies;
 
 #[test]

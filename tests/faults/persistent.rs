@@ -3,8 +3,8 @@
 use sentry_simulator::{FaultKind, NthHit};
 use serde_json::json;
 
-use super::lab::Outcome::{Fatal, Gap, Recovered, Skipped};
-use super::lab::{Case, Outcome, at_every_place, briefly, in_turn, run_cases};
+use super::matrix::Outcome::{Fatal, Gap, Recovered, Skipped};
+use super::matrix::{Case, Outcome, at_every_place, briefly, in_turn, run_cases};
 use super::places::Place;
 
 /// The run ends where it cannot go on without the answer; elsewhere the rest is read.

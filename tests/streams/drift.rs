@@ -1,6 +1,6 @@
 //! The tool that compares the schemas with an OpenAPI document, on small documents and on Sentry's own.
 
-#[path = "../examples/schema_drift/drift.rs"]
+#[path = "../../examples/schema_drift/drift.rs"]
 mod compared;
 
 use std::collections::BTreeSet;
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tap_sentry::streams;
 
-use crate::schemas::openapi_documents;
+use crate::streams::schemas::openapi_documents;
 use compared::{Differences, compare};
 pub use compared::{normal, places};
 

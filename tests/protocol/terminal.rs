@@ -38,7 +38,7 @@ fn about_names_every_setting_in_every_format() {
 #[test]
 fn the_schema_of_the_settings_accepts_the_example() {
     let about: Value = serde_json::from_str(&run(&["--about", "--format=json"]).stdout).expect("JSON");
-    let example: Value = serde_json::from_str(include_str!("../config.example.json")).expect("JSON");
+    let example: Value = serde_json::from_str(include_str!("../../config.example.json")).expect("JSON");
     let validator = jsonschema::options().build(&about["settings"]).expect("a valid schema");
     assert!(validator.is_valid(&example), "{:?}", validator.validate(&example));
     assert!(!validator.is_valid(&json!({"api_token": "x"})), "start_date is required");

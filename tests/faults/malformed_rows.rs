@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use sentry_simulator::{FaultKind, NthHit};
 use serde_json::json;
 
-use super::lab::Outcome::Gap;
-use super::lab::{at_every_place, expected, keys, run_cases, side_by_side, simulator, strike, tap};
+use super::matrix::Outcome::Gap;
+use super::matrix::{at_every_place, expected, keys, run_cases, side_by_side, simulator, strike, tap};
 use super::places::{Place, places};
 use crate::support::Run;
 
 /// Puts this at the front of the first object of every place's first answer, and passes unknown fields on.
-fn run_with(field: &[u8]) -> (Run, super::lab::Keys) {
+fn run_with(field: &[u8]) -> (Run, super::matrix::Keys) {
     let simulator = simulator();
     let kind = FaultKind::Replace { from: b"{".to_vec(), to: [b"{", field, b","].concat() };
     for place in places(&simulator) {

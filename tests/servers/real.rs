@@ -115,7 +115,7 @@ fn an_incremental_sync_of_a_real_server_brings_all_that_is_new() {
 #[test]
 fn a_sync_of_a_real_server_that_is_killed_five_times_is_complete() {
     let Some(real) = real() else { return };
-    let (target, kills) = crate::kill::killed(real.tap().set("lookback_window", json!(0)), 5, 150, 5, |_| ());
+    let (target, kills) = crate::state::kill::killed(real.tap().set("lookback_window", json!(0)), 5, 150, 5, |_| ());
     let all = real.issues();
     assert_eq!(target.keys("issues"), all.keys().cloned().collect());
     assert_eq!(target.keys("events"), all.into_values().flat_map(|(_, events)| events).collect());

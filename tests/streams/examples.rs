@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use tap_sentry::sentry::endpoint::Rows;
 use tap_sentry::streams::{self, Source, Stream};
 
-use crate::drift::places;
-use crate::schemas::openapi_documents;
+use crate::streams::drift::places;
+use crate::streams::schemas::openapi_documents;
 use crate::support::{Run, Tap, discovered};
 
 /// One of everything, so that paths can be told.
@@ -123,7 +123,7 @@ fn each_stream_takes_the_examples_of_sentrys_document_for_its_rows() {
         let known = places(stream);
         for document in &documents {
             let path = document["paths"].as_object().and_then(|paths| paths.keys().next()).expect("a path");
-            if !known.iter().any(|(known, _)| *known == crate::drift::normal(path)) {
+            if !known.iter().any(|(known, _)| *known == crate::streams::drift::normal(path)) {
                 continue;
             }
             for body in examples(document) {
@@ -160,7 +160,7 @@ fn issues_and_events_take_the_examples_too() {
     let (mut issues, mut events) = (0, 0);
     for document in &documents {
         let path = document["paths"].as_object().and_then(|paths| paths.keys().next()).expect("a path");
-        let path = crate::drift::normal(path);
+        let path = crate::streams::drift::normal(path);
         for mut body in examples(document) {
             let simulator = simulator();
             let project = simulator.read(|org| org.projects[0].id.to_string());

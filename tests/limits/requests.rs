@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
+use crate::issues_and_events::full_sync::assert_issues_and_events;
 use crate::support::{Run, Tap};
-use crate::sync::assert_issues_and_events;
 
 const EVENTS: &[&str] = &["projects", "issues", "events"];
 

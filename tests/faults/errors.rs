@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
+use crate::issues_and_events::full_sync::assert_complete;
 use crate::support::{Run, Tap};
-use crate::sync::assert_complete;
 
 fn simulator() -> Simulator {
     Simulator::start(Organization::generate(&Shape::default()), Settings::self_hosted())

@@ -1,0 +1,7 @@
+//! The tap reads sentry.io, self-hosted Sentry of any age, and GlitchTip, each of them whole.
+//! It tells them apart by their answers. The connection is encrypted and its certificate is checked; proxies work.
+
+mod dialects;
+mod old_servers;
+mod real;
+mod transport;
