@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use sentry_simulator::{Dialect, Organization, Settings, Shape, Simulator};
-
 use serde_json::json;
 
 use crate::support::{Run, Tap};
@@ -98,6 +97,14 @@ fn a_wrong_organization_or_token_is_an_error_everywhere() {
         assert_eq!(stranger.code, 1, "{dialect:?}");
         assert!(stranger.stderr.contains("does not accept api_token"), "{dialect:?}: {}", stranger.stderr);
     }
+}
+
+#[test]
+fn users_fall_back_to_members_where_they_are_gone() {
+    let settings = Settings { users_gone: true, ..Settings::saas() };
+    let simulator = Simulator::start(Organization::generate(&Shape::default()), settings);
+    let run = Tap::new(&simulator).only(&["users"]).sync();
+    assert_eq!(run.keys("users", "id"), simulator.truth().members);
 }
 
 #[test]

@@ -2,6 +2,5 @@
 //! It tells them apart by their answers. The connection is encrypted and its certificate is checked; proxies work.
 
 mod dialects;
-mod old_servers;
 mod real;
 mod transport;

@@ -73,7 +73,7 @@ fn certificates_are_checked_and_ca_bundle_adds_to_those_that_are_trusted() {
     let bundle = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(bundle.path(), pem).expect("a file");
     let run = tap().set("ca_bundle", json!(bundle.path())).sync();
-    crate::issues_and_events::full_sync::assert_complete(&run, &simulator.truth());
+    crate::support::complete::assert_complete(&run, &simulator.truth());
 }
 
 /// A proxy that refuses everything, and tells the first line of each request.
@@ -120,6 +120,6 @@ fn proxies_come_from_the_environment() {
     let (address, seen) = proxy();
     let simulator = Simulator::start(Organization::generate(&Shape::default()), Settings::self_hosted());
     let run = Tap::new(&simulator).env("HTTP_PROXY", &format!("http://{address}")).env("NO_PROXY", "127.0.0.1").sync();
-    crate::issues_and_events::full_sync::assert_complete(&run, &simulator.truth());
+    crate::support::complete::assert_complete(&run, &simulator.truth());
     assert!(seen.try_recv().is_err(), "NO_PROXY was not obeyed");
 }

@@ -94,6 +94,20 @@ fn another_choice_of_projects_reads_the_added_ones_from_the_beginning() {
     assert_eq!((again.records("events").len(), again.records("releases").len()), (0, 0));
 }
 
+#[test]
+fn a_renamed_project_goes_on_under_its_new_slug() {
+    let simulator = simulator(2);
+    let (slug, id) = ids(&simulator).into_iter().next().expect("a project");
+    let first = Tap::new(&simulator).sync();
+    simulator.edit(|org| org.rename_project(&slug, "another-name"));
+    let second = Tap::new(&simulator).state(first.last_state()).sync();
+    assert!(second.records("events").is_empty(), "a bookmark names a project by its id");
+    let renamed = second.records("projects").into_iter().find(|project| project["id"] == id.as_str());
+    assert_eq!(renamed.expect("the project")["slug"], "another-name");
+    let whole = Tap::new(&simulator).sync();
+    assert_eq!(whole.keys("events", "eventID"), first.keys("events", "eventID"));
+}
+
 /// Every record as text, by stream; fails on a record that is there twice.
 fn records(runs: &[Run]) -> BTreeMap<String, BTreeSet<String>> {
     let mut records: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
