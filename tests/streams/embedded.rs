@@ -1,8 +1,6 @@
-//! What is read without an endpoint of its own rows: what lies inside events, and series of values by day.
+//! Embedded children: tags, exceptions, frames and breadcrumbs are rows that the tap takes out of the body of an event.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::time::Duration;
 
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
@@ -259,102 +257,4 @@ fn a_project_that_fails_is_a_gap_of_every_stream_that_is_read_from_it() {
         all.extend(again);
         assert!(all == rows(&whole, stream), "{stream}");
     }
-}
-
-/// A row as text: keys as records have them, fields by name.
-fn plain(row: &Value) -> String {
-    let mut fields = BTreeMap::new();
-    for (name, value) in row.as_object().expect("an object") {
-        let is_key = ["project", "release", "environment", "reason"].contains(&name.as_str());
-        let value = match value {
-            Value::Null if is_key => json!(""),
-            Value::Number(number) if is_key => json!(number.to_string()),
-            other => other.clone(),
-        };
-        fields.insert(name, value);
-    }
-    format!("{fields:?}")
-}
-
-/// The rows that the simulator counts, with as many groups more on each day.
-fn counted(stream: &str, more: usize) -> BTreeSet<String> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/simulator/payloads/{stream}.json"));
-    let rows: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).expect("rows")).expect("JSON");
-    let mut all: BTreeSet<String> = rows.iter().map(plain).collect();
-    let days: BTreeMap<String, &Value> =
-        rows.iter().rev().map(|row| (row["interval_start"].to_string(), row)).collect();
-    for first in days.values() {
-        for number in 0..more {
-            let mut row = (*first).clone();
-            row[if stream == "usage" { "reason" } else { "environment" }] = json!(format!("more-{number}"));
-            all.insert(plain(&row));
-        }
-    }
-    all
-}
-
-fn written(run: &Run, stream: &str) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    for record in run.records(stream) {
-        assert!(all.insert(plain(record)), "{record} came twice");
-    }
-    all
-}
-
-/// Without the day that is running, whose numbers grow.
-fn past(rows: &BTreeSet<String>) -> BTreeSet<&String> {
-    rows.iter().filter(|row| !row.contains("2026-11-01T")).collect()
-}
-
-#[test]
-fn series_that_do_not_fit_into_one_answer_are_cut_until_they_do() {
-    for stream in ["release_health", "usage"] {
-        // Everything fits; groups would be left out without a word; the server refuses so many days.
-        for (more_series, most_days, requests) in [(0, 366, 1..=1), (250, 366, 5..=12), (0, 20, 8..=16)] {
-            let simulator = simulator(Settings { more_series, most_days, ..Settings::self_hosted() });
-            let run = Tap::new(&simulator).only(&[stream]).sync();
-            let asked = simulator.requests().iter().filter(|request| request.param("interval").is_some()).count();
-            let (written, counted) = (written(&run, stream), counted(stream, more_series));
-            assert_eq!(past(&written), past(&counted), "{stream} with {more_series} more, {most_days} days");
-            assert_eq!(written.len(), counted.len());
-            assert!(requests.contains(&asked), "{stream} with {more_series} more, {most_days} days: {asked} requests");
-        }
-    }
-}
-
-#[test]
-fn a_day_that_does_not_fit_is_a_gap_and_the_bookmark_stays_before_it() {
-    let simulator = simulator(Settings { more_series: 6000, ..Settings::self_hosted() });
-    let run = Tap::new(&simulator).only(&["release_health"]).run();
-    assert_eq!(run.code, 1, "{}", run.stderr);
-    assert!(run.stderr.contains("more groups than the server gives in one answer"), "{}", run.stderr);
-    assert_eq!(run.last_state()["bookmarks"]["release_health"]["start"], "2026-08-20T00:00:00Z");
-    // Once it fits, nothing is missing.
-    simulator.settings(|settings| settings.more_series = 3);
-    let after = Tap::new(&simulator).only(&["release_health"]).state(run.last_state()).sync();
-    assert_eq!(past(&written(&after, "release_health")), past(&counted("release_health", 3)));
-}
-
-#[test]
-fn the_day_that_is_running_is_read_again() {
-    let simulator = simulator(Settings::self_hosted());
-    let first = Tap::new(&simulator).only(&["usage"]).sync();
-    simulator.advance(Duration::from_secs(2 * 3600));
-    let second = Tap::new(&simulator).only(&["usage"]).state(first.last_state()).sync();
-    let today = |run: &Run| -> Vec<i64> {
-        let of_today = |record: &&&Value| record["interval_start"] == "2026-11-01T00:00:00Z";
-        run.records("usage")
-            .iter()
-            .filter(of_today)
-            .map(|record| record["sum(quantity)"].as_i64().expect("a number"))
-            .collect()
-    };
-    assert_eq!((today(&first), today(&second)), (vec![2512], vec![2514]));
-    assert_eq!(second.records("usage").len(), 1, "days that are over are not");
-    // And once more when it is over, since the bookmark lies in it.
-    simulator.advance(Duration::from_secs(11 * 3600));
-    let third = Tap::new(&simulator).only(&["usage"]).state(second.last_state()).sync();
-    assert_eq!(today(&third), [2500]);
-    let fourth = Tap::new(&simulator).only(&["usage"]).state(third.last_state()).sync();
-    assert_eq!(fourth.records("usage").len(), 0);
 }

@@ -9,3 +9,4 @@ mod optional;
 mod projects;
 mod queries;
 pub mod schemas;
+mod series;
