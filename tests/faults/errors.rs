@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use crate::issues_and_events::full_sync::assert_complete;
+use crate::support::complete::assert_complete;
 use crate::support::{Run, Tap};
 
 fn simulator() -> Simulator {

@@ -2,8 +2,8 @@
 
 use sentry_simulator::{Budget, Class, Organization, Settings, Shape, Simulator};
 
-use crate::issues_and_events::full_sync::assert_issues_and_events;
 use crate::support::Tap;
+use crate::support::complete::assert_issues_and_events;
 
 fn count(simulator: &Simulator, path_part: &str) -> usize {
     simulator.requests().iter().filter(|request| request.path.contains(path_part)).count()

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use crate::issues_and_events::full_sync::assert_issues_and_events;
 use crate::support::Tap;
+use crate::support::complete::assert_issues_and_events;
 
 /// More than a thousand issues, which is as far as servers count; answers take long.
 fn simulator() -> Simulator {

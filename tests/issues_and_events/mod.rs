@@ -4,5 +4,5 @@
 
 mod access_path;
 mod fan_out;
-pub mod full_sync;
+mod full_sync;
 mod sampling;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use crate::issues_and_events::full_sync::assert_complete;
 use crate::support::Tap;
+use crate::support::complete::assert_complete;
 
 #[test]
 fn the_ceiling_spaces_requests_evenly_and_says_so() {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use crate::issues_and_events::full_sync::assert_issues_and_events;
+use crate::support::complete::assert_issues_and_events;
 use crate::support::{Run, Tap};
 
 const EVENTS: &[&str] = &["projects", "issues", "events"];

@@ -38,7 +38,7 @@ fn a_link_to_another_host_is_not_followed() {
     let elsewhere = Simulator::start(Organization::generate(&Shape::default()), Settings::self_hosted());
     simulator.add_fault(Fault { path_contains: String::new(), nth: NthHit::every(), kind: FaultKind::ForeignLink });
     let run = Tap::new(&simulator).sync();
-    crate::issues_and_events::full_sync::assert_complete(&run, &simulator.truth());
+    crate::support::complete::assert_complete(&run, &simulator.truth());
     assert!(elsewhere.requests().is_empty());
     let host = simulator.address().to_string();
     assert!(simulator.requests().iter().all(|request| request.host == host), "every request names our own host");

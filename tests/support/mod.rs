@@ -1,5 +1,7 @@
 //! Runs the binary as users run it: config, catalog and state as files, messages read from stdout.
 
+pub mod complete;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
