@@ -1,5 +1,5 @@
-//! The main job on data of our own making: starts a local Sentry, runs discovery, a full sync and, after some new
-//! events, an incremental one, each through the real binary, into JSON Lines files below `demo-output/`.
+//! Shows the tap at work on generated data. The demo starts a local Sentry, then runs discovery, a full sync and, after
+//! some new events, an incremental sync. Each of them runs the real binary and writes JSON Lines into `demo-output/`.
 
 #![expect(clippy::print_stdout, reason = "a demo talks to the person who started it")]
 
@@ -47,7 +47,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The binary of this project, built as this example was.
+/// The binary of this project, built with the same profile as this example.
 fn build_tap() -> Result<PathBuf> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let example = std::env::current_exe()?;

@@ -1,5 +1,5 @@
-//! A local Sentry as a program, for trying the tap by hand: prints a configuration for it and serves until its input
-//! ends (Ctrl-D). Each line of input lets fifteen minutes pass, in which an issue of each project has new events.
+//! A local Sentry as a program, for trying the tap by hand. It prints a configuration for the tap, and serves until its
+//! input ends (Ctrl-D). With each line of input fifteen minutes pass, and an issue of each project gets new events.
 //!
 //! `cargo run --example simulator -- [saas|self-hosted|sentry23|sentry9|glitchtip] [projects] [issues per project] [events per issue]`
 
@@ -16,7 +16,7 @@ use serde_json::json;
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    // The real time of day: old servers send no Date header, and a tap then goes by its own clock.
+    // The clock shows the real time, since old servers send no Date header and the tap then uses its own clock.
     let now = chrono::Utc::now();
     let settings = match args.first().map_or("saas", String::as_str) {
         "saas" => Settings::saas(),
@@ -47,7 +47,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Fifteen minutes pass; answers what happened in them.
+/// Lets fifteen minutes pass. Returns what happened in them.
 fn later(simulator: &Simulator) -> String {
     simulator.advance(Duration::from_mins(15));
     let at = simulator.now() - TimeDelta::minutes(1);

@@ -1,4 +1,4 @@
-//! The least that can be asked of a server for what it holds: what measured figures are held against.
+//! Lower bounds: the fewest requests and seconds in which everything can be read. Measured figures stand beside them.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ const PAGE: usize = 100;
 /// sentry.io's budget of project event lists: so many in each minute, one at a time.
 const PROJECT_LISTS_PER_MINUTE: f64 = 60.0;
 
-/// Requests for lists, as many as their rows take.
+/// The fewest requests for lists of an organization.
 pub struct Least<'a> {
     truth: &'a Truth,
     /// Rows on a page of events.
@@ -20,17 +20,17 @@ pub struct Least<'a> {
 }
 
 impl<'a> Least<'a> {
-    /// For lists of a hundred rows.
+    /// With event pages of a hundred rows.
     pub const fn new(truth: &'a Truth) -> Self {
         Self { truth, event_page: PAGE }
     }
 
-    /// For lists of whole events, which are shorter on sentry.io.
+    /// With pages of whole events, which are shorter on sentry.io.
     pub const fn with_event_page(truth: &'a Truth, event_page: usize) -> Self {
         Self { truth, event_page }
     }
 
-    /// Requests for whole streams, where events come in the fewest lists.
+    /// Requests for whole streams, if events are read from the fewest lists.
     pub fn requests(&self, streams: &[&str]) -> usize {
         streams.iter().map(|stream| self.stream(stream)).sum()
     }
@@ -67,7 +67,7 @@ impl<'a> Least<'a> {
         self.errors().map(|(_, _, events)| pages(events, self.event_page)).sum()
     }
 
-    /// Lists of the events of each error issue, were only some kept.
+    /// Lists of the events of each error issue, if only some events were kept.
     pub fn by_issue_keeping(&self, keep: impl Fn(usize) -> usize) -> usize {
         self.errors().map(|(_, _, events)| pages(keep(events), self.event_page)).sum()
     }
@@ -90,8 +90,8 @@ impl<'a> Least<'a> {
         lists.filter(|rows| *rows > 0).map(|rows| pages(rows, PAGE)).sum()
     }
 
-    /// The least seconds under sentry.io's budgets and a ceiling of `rate` requests a second, if issues had equal
-    /// shares in the lists of their projects and no answer had to be waited for but those of project lists.
+    /// The fewest seconds that a run can take under sentry.io's budgets and a ceiling of `rate` requests a second. This
+    /// assumes that issues have equal shares of their project's list, and that only answers of project lists take time.
     pub fn seconds_on_sentry_io(&self, streams: &[&str], rate: f64, latency: f64) -> f64 {
         let (by_project, by_issue) = (number(self.by_project()), number(self.by_issue()));
         let other = number(self.requests(streams)) - by_project;
@@ -108,7 +108,7 @@ impl<'a> Least<'a> {
     }
 }
 
-/// Requests for a list of so many rows: an empty one takes a request too.
+/// Requests for a list of so many rows. An empty list takes a request too.
 fn pages(rows: usize, page: usize) -> usize {
     rows.div_ceil(page).max(1)
 }

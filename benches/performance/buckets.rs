@@ -1,4 +1,4 @@
-//! Wall time under sentry.io's own budgets, where events can be listed quickly by issue and slowly by project.
+//! Wall time under sentry.io's budgets. They let events be listed quickly by issue and slowly by project.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn measure(context: &Context, size: Size, details: bool, goal: &str) -> Result<R
     let latency = Duration::from_millis(LATENCY.into());
     let settings = Settings { latency, ..Settings::saas() };
     let page = if details { settings.full_cap } else { 100 };
-    // Started anew for every run: budgets are windows of the server's clock, which starts at a full minute.
+    // Every run has a new server. Budgets are windows of its clock, which starts at a full minute.
     let truth = serve(&size.shape(), settings.clone()).truth();
     let runs = context.repeat(|| {
         let simulator = serve(&size.shape(), settings.clone());

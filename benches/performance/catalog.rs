@@ -23,7 +23,7 @@ pub fn only(mut catalog: Value, streams: &[&str]) -> Value {
     catalog
 }
 
-/// Selects every field, as wildcards do, and leaves the streams as they are.
+/// Selects every field, as wildcards do, and does not change which streams are selected.
 pub fn every_field(mut catalog: Value) -> Value {
     for entry in entries(&mut catalog) {
         for item in entry["metadata"].as_array_mut().into_iter().flatten().skip(1) {

@@ -1,4 +1,4 @@
-//! Whether a run brought what there is. A benchmark of half the data would be worth nothing.
+//! Checks that a run wrote everything. A benchmark of half the data would be worth nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -26,7 +26,7 @@ struct Message<'a> {
 
 #[derive(Deserialize)]
 struct Record {
-    /// Text, but for releases.
+    /// Text for all streams but releases.
     id: Option<Value>,
     version: Option<String>,
     #[serde(rename = "eventID")]
@@ -106,7 +106,7 @@ fn expected(truth: &Truth) -> Keys {
     ])
 }
 
-/// Each issue has as many of its own events as `keep` says of their number.
+/// Each issue has as many of its events as `keep` returns for their number.
 pub fn sampled(output: &Path, truth: &Truth, keep: impl Fn(usize) -> usize) -> Result<()> {
     let keys = read(output)?.keys;
     let events = keys.get("events").context("no events")?;

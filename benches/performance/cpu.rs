@@ -1,4 +1,5 @@
-//! CPU time beside that of curl for downloading the same answers: what reading, choosing and writing cost on top.
+//! CPU time, beside that of curl for downloading the same answers. The difference is what parsing, selecting and
+//! writing cost.
 
 use anyhow::Result;
 use sentry_simulator::{Settings, Shape, Simulator};
@@ -65,7 +66,7 @@ fn tap(simulator: &Simulator, work: Work) -> Result<Tap<'_>> {
     })
 }
 
-/// The tap and curl in turns, so that both see the same moods of the machine.
+/// Runs the tap and curl in turns, so that changes of the machine's speed affect both.
 fn measure(context: &Context, work: Work, gzip: bool) -> Result<Rows> {
     let simulator = simulator(context, work, gzip);
     let tap = tap(&simulator, work)?;

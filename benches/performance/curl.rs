@@ -1,4 +1,4 @@
-//! curl fetching what the tap fetched: the least CPU that downloading takes.
+//! curl fetches what the tap fetched. Its CPU time is the least that downloading takes.
 
 use std::fmt::Write;
 use std::path::Path;

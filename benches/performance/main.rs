@@ -1,8 +1,8 @@
 //! Benchmarks of the tap as users run it: the real binary against a simulated Sentry on this machine.
 //!
-//! `cargo bench --bench performance -- [names] [--quick] [--repeat N]`. Every figure stands beside its lower bound, which
-//! is measured or computed in the same run, so that results of different machines can be compared. Time is never an
-//! assertion: the program fails only where a run fails or its data is incomplete. See docs/performance.md.
+//! `cargo bench --bench performance -- [names] [--quick] [--repeat N]`. Every figure stands beside its lower bound. The
+//! bound is measured or computed in the same run, so that results of different machines can be compared. Time is never
+//! asserted. The program fails only if a run fails or its data is incomplete. See docs/performance.md.
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "tables go to stdout, progress goes to stderr")]
 
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     let options = Options::parse();
     if !options.bench {
         println!("start the benchmarks by `cargo bench --bench performance`");
-        return Ok(()); // `cargo test --all-targets` comes here too
+        return Ok(()); // `cargo test --all-targets` starts this program too
     }
     let context = Context { quick: options.quick, repeat: options.repeat.into() };
     let mut failed = Vec::new();
@@ -75,7 +75,7 @@ fn groups(context: &Context) -> [Group; 6] {
     ]
 }
 
-/// Runs what is wanted of a group and prints its table; notes the names of scenarios that failed.
+/// Runs the wanted scenarios of a group and prints their table. Adds the names of those that failed to a list.
 fn run(group: Group, options: &Options, context: &Context, failed: &mut Vec<String>) {
     let mut table = group.table;
     for scenario in group.scenarios {

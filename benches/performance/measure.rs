@@ -1,6 +1,6 @@
 //! What a process costs: time, CPU and memory.
 //!
-//! A process is started by a small copy of this program instead of the benchmark itself. Linux counts the memory of the
+//! A small copy of this program starts the process, and not the benchmark itself. Linux counts the memory of the
 //! starting process into the peak of the started one, and the benchmark holds a whole simulated Sentry.
 
 use std::ffi::OsString;
@@ -16,20 +16,20 @@ use wait4::Wait4;
 /// The first argument of the copy.
 pub const WEIGH: &str = "weigh";
 
-/// What a process came to.
+/// What a process cost.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Weight {
     /// Seconds from start to end.
     pub wall: f64,
     /// User and system CPU seconds.
     pub cpu: f64,
-    /// Bytes that were resident at once, at most.
+    /// Peak resident memory, bytes.
     pub peak: u64,
-    /// Whether it ended well.
+    /// Whether it ended with exit code 0.
     pub success: bool,
 }
 
-/// Runs a command in an empty environment, with its output and its log in files, and weighs it.
+/// Runs a command in an empty environment, with its output and its log in files, and measures it.
 pub fn weigh(command: &Command, output: &Path, log: &Path) -> Result<Weight> {
     let mut copy = Command::new(std::env::current_exe()?);
     copy.arg(WEIGH).arg(output).arg(log).arg(command.get_program()).args(command.get_args());
@@ -45,7 +45,7 @@ pub fn weigh(command: &Command, output: &Path, log: &Path) -> Result<Weight> {
     Ok(weight)
 }
 
-/// What the copy does: runs the program it is given, and prints its weight.
+/// The main function of the copy. Runs the given program and prints what it cost.
 pub fn weigher(mut args: impl Iterator<Item = OsString>) -> Result<()> {
     let mut next = || args.next().context("an argument is missing");
     let (output, log, program) = (next()?, next()?, next()?);

@@ -1,4 +1,4 @@
-//! Peak memory with a little and with much data, beside that of a program that has only been started.
+//! Peak memory with little and with much data, beside that of a tap that has only been started.
 
 use anyhow::Result;
 use sentry_simulator::{Settings, Shape};

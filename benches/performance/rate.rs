@@ -1,4 +1,4 @@
-//! Wall time where a rate is the limit, beside the time that the requests take at that rate.
+//! Wall time if the rate limit decides it, beside the time that the requests take at that rate.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ struct Load {
     streams: &'static [&'static str],
     latency: u64,
     size: Size,
-    /// Requests a second; the tap's default is not passed.
+    /// Requests a second. If it is the tap's default, the option is not passed.
     rate: u32,
 }
 
@@ -105,7 +105,7 @@ fn measure(context: &Context, load: Load) -> Result<Rows> {
     Ok(vec![vec![name, requests, fewest, refused, seconds.show(1), least, ratio]])
 }
 
-/// Requests, and the share of them that was refused.
+/// The number of requests, and the share of them that was refused.
 pub fn traffic(runs: &[Run]) -> [String; 2] {
     let requests = Samples::of(runs, |run| number(run.requests.len()));
     let refused = Samples::of(runs, |run| 100.0 * number(run.refused()) / number(run.requests.len()));

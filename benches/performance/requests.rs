@@ -1,4 +1,4 @@
-//! How many requests a run takes, beside the fewest that its rows fit into.
+//! How many requests a run takes, beside the fewest that could carry its rows.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::scenario::{Context, Group, Scenario, Size, serve};
 use crate::table::{Rows, Samples, Table, number, ratio};
 use crate::tap::{EVENTS, Run, Tap};
 
-/// Fast enough to make the server the slower side: here requests count and not time.
+/// A rate limit that never holds the tap up. Here requests count, not time.
 const RATE: u32 = 1000;
 
 const SIX: &[&str] = &["projects", "issues", "events", "teams", "users", "releases"];
@@ -45,11 +45,11 @@ fn count(runs: &[Run]) -> Samples {
     Samples::of(runs, |run| number(run.requests.len()))
 }
 
-/// A hundred projects in which nothing has happened since the run five minutes before.
+/// A hundred projects. Nothing has happened since the run five minutes before.
 fn quiet(context: &Context, streams: &[&str], goal: &str) -> Result<Rows> {
     let projects = context.size(100, 20);
     let runs = context.repeat(|| {
-        // The data ends long enough ago that looking back finds none of it again.
+        // The data ends so long ago that the look-back does not reach it.
         let now = Shape::default().now - TimeDelta::hours(1);
         let simulator = serve(&Shape { now, ..Size(projects, 2, 3).shape() }, Settings::self_hosted());
         let tap = Tap::new(&simulator, streams)?.set("rate_limit", json!(RATE));
@@ -101,7 +101,7 @@ fn sample(context: &Context) -> Result<Rows> {
     ])
 }
 
-/// Events kept of an issue: a tenth, but no less than 5 and no more than 100.
+/// How many events of an issue are kept: a tenth, but at least 5 and at most 100.
 fn kept(events: usize) -> usize {
     (events / 10).max(5).min(events).min(100)
 }

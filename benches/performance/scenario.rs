@@ -1,4 +1,4 @@
-//! What a benchmark is: a name and a measurement that gives rows of its group's table.
+//! A benchmark is a name, and a measurement that gives rows of its group's table.
 
 use anyhow::Result;
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
@@ -6,7 +6,7 @@ use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use crate::table::{Rows, Table};
 use crate::tap::Run;
 
-/// A run that takes longer than this, in seconds, is not repeated: it is long enough to be its own average.
+/// A run that takes more than this many seconds is not repeated. It is long enough to be its own average.
 const LONG: f64 = 60.0;
 
 /// How the benchmarks are run.
@@ -22,7 +22,7 @@ type Measurement = Box<dyn Fn(&Context) -> Result<Rows>>;
 
 /// One benchmark.
 pub struct Scenario {
-    /// By which it is chosen.
+    /// The name by which it is chosen.
     pub name: String,
     /// The measurement.
     pub run: Measurement,

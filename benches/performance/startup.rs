@@ -1,4 +1,4 @@
-//! CPU time of runs that do next to nothing, beside that of a program that does nothing.
+//! CPU time of runs that do almost nothing, beside that of a program that does nothing.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::scenario::{Group, Scenario};
 use crate::table::{Rows, Samples, Table, ratio};
 use crate::tap::TAP;
 
-/// Runs of each command: they are short, and single ones say little.
+/// How often each command is run. A single run is too short to say much.
 const RUNS: usize = 20;
 
 /// The group.

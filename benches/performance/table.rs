@@ -1,4 +1,4 @@
-//! Results as people read them: medians with their spread, in Markdown tables.
+//! Prints results: medians with their spread, in Markdown tables.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ pub type Rows = Vec<Vec<String>>;
 pub struct Table {
     /// Its heading.
     pub title: &'static str,
-    /// The heads of its columns; the first is of names, the others of figures.
+    /// The heads of its columns. The first column has names, the others have figures.
     pub head: &'static [&'static str],
     /// Its rows.
     pub rows: Rows,
@@ -50,7 +50,7 @@ impl Samples {
         f64::midpoint(self.0[(self.0.len() - 1) / 2], self.0[self.0.len() / 2])
     }
 
-    /// The median, and the least and the most where they differ from it.
+    /// The median, and the least and the most if they differ from it.
     pub fn show(&self, decimals: usize) -> String {
         let text = |value: f64| format!("{value:.decimals$}");
         let (least, most) = (text(self.0[0]), text(self.0[self.0.len() - 1]));
@@ -64,7 +64,7 @@ pub fn ratio(value: f64, bound: f64) -> String {
     format!("{:.2}", value / bound)
 }
 
-/// A count that can be calculated with.
+/// A count as a floating-point number.
 #[expect(clippy::cast_precision_loss, reason = "counts and bytes are far below 2^52")]
 pub fn number(count: usize) -> f64 {
     count as f64

@@ -21,7 +21,7 @@ pub const TAP: &str = env!("CARGO_BIN_EXE_tap-sentry");
 /// The streams of most scenarios.
 pub const EVENTS: &[&str] = &["projects", "issues", "events"];
 
-/// A tap with its files, to be run as often as a scenario likes.
+/// A tap with its files. A scenario may run it several times.
 pub struct Tap<'a> {
     /// Where it reads from.
     pub simulator: &'a Simulator,
@@ -33,13 +33,13 @@ pub struct Tap<'a> {
     state: Option<Value>,
 }
 
-/// What one run came to.
+/// What one run cost and wrote.
 pub struct Run {
     /// What the process cost.
     pub weight: Weight,
     /// What it asked for.
     pub requests: Vec<Request>,
-    /// Records of each stream, by its own word.
+    /// Records of each stream, as the log says.
     pub records: BTreeMap<String, usize>,
 }
 
@@ -88,7 +88,7 @@ impl<'a> Tap<'a> {
         self
     }
 
-    /// Where the output of the last run that was not thrown away lies.
+    /// The file with the output of the last run whose output was kept.
     pub fn output(&self) -> PathBuf {
         self.dir.path().join("output.jsonl")
     }
@@ -103,14 +103,14 @@ impl<'a> Tap<'a> {
         self.run_into(&self.output())
     }
 
-    /// Runs with the output in a file, and makes sure that it is complete.
+    /// Runs with the output in a file, and checks that it is complete.
     pub fn run_complete(&self) -> Result<Run> {
         let run = self.run()?;
         check::complete(&self.output(), &self.simulator.truth(), self.streams)?;
         Ok(run)
     }
 
-    /// Runs with the output thrown away, and makes sure that it says to have written no less than `like`.
+    /// Runs with the output thrown away, and checks that the log counts as many records as `like` has.
     pub fn run_unread(&self, like: &Run) -> Result<Run> {
         let run = self.run_into(Path::new("/dev/null"))?;
         anyhow::ensure!(run.records == like.records, "{:?} records, not {:?}", run.records, like.records);
@@ -153,7 +153,8 @@ impl Run {
     }
 }
 
-/// The requests so far. The last answers have been read before the server notes that they were sent.
+/// The requests so far. Waits until the server has logged the end of each, which may come after the tap read the
+/// answer.
 pub fn requests(simulator: &Simulator) -> Vec<Request> {
     let mut requests = simulator.requests();
     while requests.iter().any(|request| request.end.is_none()) {

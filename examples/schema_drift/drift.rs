@@ -10,23 +10,23 @@ use tap_sentry::sync::event_rows::{ISSUE_EVENT_DETAIL, PROJECT_EVENT_DETAIL};
 use tap_sentry::sync::issue_rows::ISSUE_DETAIL;
 use tap_sentry::sync::issues::{ORGANIZATION_ISSUES, PROJECT_ISSUES};
 
-/// References are followed so deep: documents may refer to themselves.
+/// How deep references are followed. Documents may refer to themselves.
 const DEEPEST: usize = 12;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Streams that the document knows, each with what differs.
+    /// Streams that the document describes, each with what differs.
     pub streams: BTreeMap<String, Differences>,
-    /// Streams that are read from paths that the document does not have.
+    /// Streams whose paths the document does not have.
     pub undocumented: BTreeSet<String>,
-    /// Streams whose rows no document describes as such: taken out of other rows, or made of series.
+    /// Streams whose rows no document describes: embedded children, and rows made of series.
     pub uncompared: BTreeSet<String>,
     /// Paths that the document has and no stream reads.
     pub unread: BTreeSet<String>,
 }
 
-/// What differs between a schema and the document; each is a path of properties.
+/// What differs between a schema and the document. Each entry is a path of properties.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Differences {
     /// Only the document has it.
@@ -43,7 +43,7 @@ impl Report {
         self.streams.values().any(|differences| !differences.missing.is_empty())
     }
 
-    /// For people: what differs, stream by stream.
+    /// What differs, stream by stream, for people.
     pub fn text(&self) -> String {
         let mut lines = Vec::new();
         for (stream, differences) in &self.streams {
@@ -66,7 +66,7 @@ impl Report {
         lines.join("\n")
     }
 
-    /// For programs.
+    /// The same as JSON, for programs.
     pub fn json(&self) -> Value {
         let of = |differences: &Differences| {
             let Differences { missing, undocumented, other_type } = differences;
@@ -88,7 +88,7 @@ pub fn compare(documents: &[Value]) -> Report {
     let mut report = Report { unread: operations.keys().cloned().collect(), ..Report::default() };
     for stream in streams::all() {
         let places = places(stream);
-        for (path, _) in places.iter().cloned().chain(insides(stream)) {
+        for (path, _) in places.iter().cloned().chain(embedded_lists(stream)) {
             report.unread.remove(&path);
         }
         if places.iter().all(|(_, rows)| matches!(rows, Rows::Series { .. })) {
@@ -123,8 +123,8 @@ fn differences(stream: &Stream, document: &Value, operation: &Value, rows: Rows)
     differences
 }
 
-/// The lists that are put inside a stream's rows.
-fn insides(stream: &Stream) -> Vec<(String, Rows)> {
+/// The lists that are embedded in a stream's rows.
+fn embedded_lists(stream: &Stream) -> Vec<(String, Rows)> {
     let Source::ParentRow(embeds) = &stream.source else { return Vec::new() };
     embeds.iter().flat_map(|embed| embed.endpoint.paths).map(|path| (normal(path), Rows::Array)).collect()
 }
@@ -142,7 +142,7 @@ pub fn places(stream: &Stream) -> Vec<(String, Rows)> {
     paths.map(|(path, rows)| (normal(path), rows)).collect()
 }
 
-/// A path with its placeholders' names taken out, since everyone has others.
+/// A path without the names of its placeholders, since these differ between the document and the tap.
 pub fn normal(path: &str) -> String {
     let path = path.trim_start_matches("/api/0/");
     let part = |part: &str| if part.starts_with('{') { "{}".to_owned() } else { part.to_owned() };
@@ -155,7 +155,7 @@ fn operations(document: &Value) -> impl Iterator<Item = (String, (&Value, &Value
     paths.filter_map(move |(path, item)| Some((normal(path), (document, item.get("get")?))))
 }
 
-/// A part of a document's schema with references followed and alternatives put together.
+/// A schema of the document, with references followed and alternatives merged.
 #[derive(Debug, Default)]
 struct Resolved {
     types: BTreeSet<String>,
@@ -194,7 +194,7 @@ impl Resolved {
     }
 }
 
-/// The row inside a body.
+/// The schema of a row, taken from that of the body.
 fn row_of(body: &Resolved, rows: Rows) -> Resolved {
     let nothing = Resolved::default();
     let list = match rows {
@@ -217,7 +217,7 @@ fn copy(properties: &BTreeMap<String, Resolved>) -> BTreeMap<String, Resolved> {
 }
 
 impl Differences {
-    /// Of a stream that is read from several paths: each may say what the others leave out.
+    /// Joins what differs on several paths of a stream. A property is documented if one of the paths documents it.
     fn or(mut self, other: Self) -> Self {
         self.undocumented.retain(|name| other.undocumented.contains(name));
         self.missing.extend(other.missing);
@@ -225,7 +225,7 @@ impl Differences {
         self
     }
 
-    /// Adds what differs at and below a place of which both say what it holds.
+    /// Adds what differs at and below a place, if both sides declare properties there.
     fn compare(&mut self, ours: &Value, theirs: &Resolved, place: &str) {
         let declared = ours["properties"].as_object();
         if let (Some(declared), false) = (declared, theirs.properties.is_empty()) {

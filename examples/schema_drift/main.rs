@@ -2,8 +2,8 @@
 //!
 //! `cargo run --example schema_drift -- [--format json] DOCUMENT...`
 //!
-//! A document is a file of OpenAPI in JSON, or a folder of such files. Ends with 1 if a documented property is missing in a
-//! schema, with 2 after wrong usage.
+//! A document is a file of OpenAPI in JSON, or a folder of such files. The exit code is 1 if a schema lacks a
+//! documented property, and 2 after wrong usage.
 
 mod drift;
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the schemas lack something.
+/// Whether a schema lacks a documented property.
 fn run(arguments: impl Iterator<Item = String>) -> Result<bool> {
     let (mut json, mut paths, mut arguments) = (false, Vec::new(), arguments);
     while let Some(argument) = arguments.next() {
