@@ -1,8 +1,8 @@
-//! Tokens and scopes (API §1.2). Knows groups of endpoints, not paths.
+//! Tokens and scopes. This file knows groups of endpoints, not paths.
 
 use crate::http::reply::Reply;
 
-/// All scopes a tap could want.
+/// All scopes that a tap could need.
 pub(crate) const ALL_SCOPES: [&str; 6] =
     ["org:read", "project:read", "project:releases", "team:read", "event:read", "member:read"];
 
@@ -13,16 +13,16 @@ pub(crate) enum Group {
     Organization,
     /// Members.
     Members,
-    /// Issues and what hangs on them.
+    /// Issues and what belongs to them.
     Issues,
     /// A project and its events.
     Project,
-    /// Releases and what hangs on them.
+    /// Releases and what belongs to them.
     Releases,
 }
 
 impl Group {
-    /// Any one of these suffices.
+    /// Any one of these scopes suffices.
     const fn scopes(self) -> &'static [&'static str] {
         match self {
             Self::Organization => &["org:read", "org:write", "org:admin"],
@@ -64,7 +64,7 @@ impl Tokens {
         text
     }
 
-    /// The scopes of the token in an `Authorization` header, or the refusal.
+    /// The scopes of the token in an `Authorization` header, or a refusal.
     pub(crate) fn check(&self, header: Option<&str>) -> Result<&[String], Box<Reply>> {
         let (scheme, rest) = header.and_then(|text| text.trim().split_once(' ')).unwrap_or(("", ""));
         if !scheme.eq_ignore_ascii_case("bearer") && header.map(str::trim) != Some("Bearer") {
@@ -86,7 +86,7 @@ fn unauthorized(text: &str) -> Box<Reply> {
     Box::new(Reply::detail(401, text).with("WWW-Authenticate", "xBasic realm=\"api\""))
 }
 
-/// Whether scopes open a group.
+/// Whether these scopes allow a group.
 pub(crate) fn opens(scopes: &[String], group: Group) -> bool {
     scopes.iter().any(|scope| group.scopes().contains(&scope.as_str()))
 }

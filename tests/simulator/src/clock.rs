@@ -1,10 +1,10 @@
-//! The simulated clock: starts where it is told, runs with real time, and can be pushed on.
+//! The simulated clock. It starts at a given time, runs with real time, and can be moved forward.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// A clock of its own. Cheap to read.
+/// A simulated clock. It is cheap to read.
 pub(crate) struct Clock {
     base: DateTime<Utc>,
     started: Instant,
@@ -13,7 +13,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Starts at `base`; a frozen clock moves only by [`Clock::advance`].
+    /// Starts at `base`. A frozen clock moves only by [`Clock::advance`].
     pub(crate) fn new(base: DateTime<Utc>, frozen: bool) -> Self {
         Self { base, started: Instant::now(), ahead: Duration::ZERO, frozen }
     }
@@ -24,7 +24,7 @@ impl Clock {
         self.base + TimeDelta::from_std(real + self.ahead).expect("within the range of dates")
     }
 
-    /// Pushes the clock on.
+    /// Moves the clock forward.
     pub(crate) fn advance(&mut self, by: Duration) {
         self.ahead += by;
     }

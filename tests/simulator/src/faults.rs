@@ -1,13 +1,13 @@
-//! Scripted trouble: which requests are spoiled, and how. Decides; the wire and the page code act.
+//! Faults that tests order: which requests are spoiled, and how. Other files carry them out.
 
 use std::time::Duration;
 
 use crate::hash::Rng;
 
-/// Trouble for some requests.
+/// A fault, and the requests that it spoils.
 #[derive(Clone, Debug)]
 pub struct Fault {
-    /// Requests whose path and query contain this text are counted; all, if it is empty.
+    /// Requests whose path and query contain this text are counted. An empty text counts all.
     pub path_contains: String,
     /// Which of them are spoiled.
     pub nth: NthHit,
@@ -25,7 +25,7 @@ pub enum NthHit {
         /// The last.
         to: u64,
     },
-    /// Each with this chance, from 0 to 1, drawn from a seed.
+    /// Each of them with this probability, drawn from a seed.
     Chance {
         /// The chance.
         probability: f64,
@@ -45,7 +45,7 @@ impl NthHit {
         Self::Range { from: hit, to: hit }
     }
 
-    /// The first so many.
+    /// The first ones, up to this number.
     pub const fn first(hits: u64) -> Self {
         Self::Range { from: 1, to: hits }
     }
@@ -65,7 +65,7 @@ pub enum FaultKind {
         /// More headers.
         headers: Vec<(String, String)>,
     },
-    /// The right answer, later.
+    /// The right answer comes later.
     Delay(Duration),
     /// The connection is reset instead of an answer.
     ResetBeforeHeaders,
@@ -73,9 +73,9 @@ pub enum FaultKind {
     ResetAfterHeaders,
     /// The connection is closed after this many bytes of body.
     CutBody(usize),
-    /// Nothing more comes after this many bytes of body; the connection stays open.
+    /// Nothing more comes after this many bytes of body, but the connection stays open.
     StallBody(usize),
-    /// `Content-Length` is wrong by this much; afterwards the connection is closed.
+    /// `Content-Length` is wrong by this much. Afterwards the connection is closed.
     WrongLength(isize),
     /// A gzip body that ends too early inside a complete HTTP message.
     TruncatedGzip,
@@ -86,7 +86,7 @@ pub enum FaultKind {
         /// The body.
         bytes: Vec<u8>,
     },
-    /// The right answer with these bytes of its body, where they occur first, replaced by others.
+    /// The right answer, but the first occurrence of some bytes is replaced by others.
     Replace {
         /// What is looked for.
         from: Vec<u8>,
@@ -95,12 +95,12 @@ pub enum FaultKind {
     },
     /// The page without its `Link` header.
     DropLink,
-    /// The page with a next cursor equal to the one asked with, said to have results.
+    /// The page, but its next cursor is the one that was asked for, and is said to have results.
     RepeatCursor,
     /// The page with links to another host.
     ForeignLink,
-    /// An empty page before the asked one: `next` has results and a cursor, spelled differently, for
-    /// the same place, so nothing is lost by going on. Every one in a row is spelled in a new way.
+    /// An empty page instead of the one that was asked for. `next` is said to have results, and its cursor is another
+    /// spelling of the same place, so nothing is lost by going on. Each further empty page has a new spelling.
     EmptyPage,
     /// 302 to this address.
     Redirect {
@@ -143,7 +143,7 @@ impl Faults {
         self.0.clear();
     }
 
-    /// Counts a request for every fault that matches it; answers what goes wrong, the first word counts.
+    /// Counts a request for every fault that matches it. Returns what goes wrong; the first fault that strikes decides.
     pub(crate) fn strike(&mut self, target: &str) -> Option<FaultKind> {
         let mut struck = None;
         for armed in &mut self.0 {

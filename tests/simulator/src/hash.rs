@@ -1,4 +1,4 @@
-//! Numbers that look random and are the same in every run. Knows nothing of what they are used for.
+//! Numbers that look random and are the same in every run.
 
 /// Mixes one number thoroughly (the finalizer of `SplitMix64`).
 pub(crate) const fn mix(value: u64) -> u64 {
@@ -8,12 +8,12 @@ pub(crate) const fn mix(value: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Mixes two numbers; the order matters.
+/// Mixes two numbers. Their order matters.
 pub(crate) const fn mix2(a: u64, b: u64) -> u64 {
     mix(mix(a) ^ b)
 }
 
-/// Reduces a hash to an index below `len`; 0 when `len` is 0.
+/// Reduces a hash to an index below `len`. Returns 0 if `len` is 0.
 pub(crate) fn index(hash: u64, len: usize) -> usize {
     usize::try_from(hash.checked_rem(len as u64).unwrap_or(0)).expect("smaller than a usize")
 }
@@ -38,7 +38,7 @@ impl Rng {
         mix(self.0)
     }
 
-    /// A number below `bound`; 0 when `bound` is not positive.
+    /// A number below `bound`. Returns 0 if `bound` is not positive.
     pub(crate) fn below(&mut self, bound: i64) -> i64 {
         let Ok(bound) = u64::try_from(bound) else {
             return 0;

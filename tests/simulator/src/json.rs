@@ -1,10 +1,10 @@
-//! Writes one JSON object as text, key by key, for rows rendered by the hundred thousand.
+//! Writes a JSON object as text, key by key, since hundreds of thousands of rows are rendered.
 
 use std::fmt::{Display, Write};
 
 use serde_json::Value;
 
-/// An object under construction. Keys are trusted to need no escaping.
+/// An object under construction. Keys must need no escaping.
 pub(crate) struct Object(String);
 
 impl Object {
@@ -37,14 +37,14 @@ impl Object {
         }
     }
 
-    /// A value that is JSON already.
+    /// A value that already is JSON text.
     pub(crate) fn raw(&mut self, key: &str, value: impl Display) -> &mut Self {
         self.key(key);
         write!(self.0, "{value}").expect("a string takes every write");
         self
     }
 
-    /// A value built elsewhere as a tree.
+    /// A value that was built as a tree.
     pub(crate) fn value(&mut self, key: &str, value: &Value) -> &mut Self {
         self.raw(key, value)
     }

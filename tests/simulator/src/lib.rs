@@ -1,9 +1,8 @@
 //! A local Sentry for tests, demos and benchmarks: seeded data behind the web API as a tap sees it.
 //!
-//! [`Organization::generate`] makes the data, [`Simulator::start`] serves it on a port of 127.0.0.1,
-//! [`Simulator::truth`] says what a complete sync should hold, [`Simulator::requests`] what was asked.
-//! [`Settings`] chooses the kind of server, [`Fault`]s spoil single answers down to the byte. "API §n" in
-//! comments names the section of our notes on Sentry's API that a behaviour follows.
+//! [`Organization::generate`] makes the data, and [`Simulator::start`] serves it on a port of 127.0.0.1.
+//! [`Simulator::truth`] says what a complete sync should hold, and [`Simulator::requests`] what was asked.
+//! [`Settings`] chooses the kind of server. [`Fault`]s spoil single answers down to the byte.
 //!
 //! Modules, from the data outwards: `organization` (what there is), `render` (how it looks), `api` (which
 //! rows an answer has), `state` (what happens to a request), `http` and `server` (bytes and sockets).
@@ -39,7 +38,7 @@ pub use organization::{
 pub use settings::{Dialect, Settings};
 pub use simulator::Simulator;
 
-/// A length or position as a number that can be subtracted from.
+/// A length or position as a signed number.
 pub(crate) fn count(length: usize) -> i64 {
     i64::try_from(length).expect("lengths fit")
 }

@@ -1,12 +1,12 @@
-//! Rate limits: a fixed window and a ceiling on requests in flight for each class of endpoint
-//! (API §1.7). Knows neither paths nor tokens: the whole server is one caller.
+//! Rate limits: a fixed window and a ceiling on requests in flight, for each class of endpoint.
+//! This file knows neither paths nor tokens. All callers share the limits.
 
 use std::collections::BTreeMap;
 
 /// The classes of endpoints that have a budget of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// Everything not named below shares this one.
+    /// All endpoints that are not named below share this one.
     Default,
     /// `projects/…/events/`
     ProjectEvents,
@@ -35,7 +35,7 @@ pub struct Budget {
     pub concurrent: u32,
 }
 
-/// The budgets of all classes; a class without one uses the default bucket.
+/// The budgets of all classes. A class without one uses the default bucket.
 #[derive(Clone, Debug)]
 pub struct Budgets(BTreeMap<Class, Budget>);
 
@@ -70,7 +70,7 @@ impl Budgets {
     }
 }
 
-/// The limiter's word on one request.
+/// What the limiter says about one request.
 pub(crate) struct Verdict {
     /// The headers every answer of a limited endpoint carries.
     pub(crate) headers: Vec<(&'static str, String)>,
@@ -86,7 +86,7 @@ pub(crate) struct Limiter {
 }
 
 impl Limiter {
-    /// Counts one request at a time in epoch seconds; takes a place in flight unless refused.
+    /// Counts a request at a time in epoch seconds. If it is not refused, it takes a place in flight.
     pub(crate) fn admit(&mut self, class: Class, budget: Budget, now: i64) -> Verdict {
         let length = i64::from(budget.seconds.max(1));
         let window = now - now.rem_euclid(length);
@@ -115,7 +115,7 @@ impl Limiter {
         Verdict { headers, refusal: refused.then(|| too_many(budget)) }
     }
 
-    /// Gives a place in flight back.
+    /// Frees a place in flight.
     pub(crate) fn release(&mut self, class: Class) {
         if let Some(flying) = self.in_flight.get_mut(&class) {
             *flying = flying.saturating_sub(1);

@@ -1,13 +1,13 @@
-//! The request log: what was asked, when, and what came of it. Tests read copies of it.
+//! The request log: what was asked, when, and how it was answered. Tests read copies of it.
 
 use std::time::Duration;
 
 /// One request, as the server saw it.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// When it had been read, counted from the server's start in real time.
+    /// When it had been read, in real time since the server started.
     pub start: Duration,
-    /// When its answer had been sent; none while it is in flight.
+    /// When its answer had been sent. `None` while it is in flight.
     pub end: Option<Duration>,
     /// The method.
     pub method: String,
@@ -19,7 +19,7 @@ pub struct Request {
     pub host: String,
     /// Whether it carried a token the server knows.
     pub authorized: bool,
-    /// The status of the answer; 0 until it is known, or if there was none.
+    /// The status of the answer. 0 until it is known, and if there was no answer.
     pub status: u16,
     /// Rows in the answer.
     pub rows: usize,
@@ -42,7 +42,7 @@ impl Request {
     }
 }
 
-/// The log. Entries are known by number, also after older ones were cleared.
+/// The log. Entries keep their number after older ones were cleared.
 #[derive(Default)]
 pub(crate) struct Log {
     entries: Vec<Request>,
@@ -51,7 +51,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Writes down a new request; answers its number.
+    /// Logs a new request, and returns its number.
     pub(crate) fn begin(&mut self, mut request: Request) -> usize {
         self.in_flight += 1;
         request.in_flight = self.in_flight;

@@ -1,5 +1,5 @@
-//! The socket side: a thread with a runtime of its own, connections that stay open, requests read one
-//! after the other. Decides nothing about answers.
+//! The socket side: a thread with its own runtime. Connections stay open, and their requests are read one after the
+//! other. This file decides nothing about answers.
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ pub(crate) type Shared = Arc<Mutex<State>>;
 /// The organizations of a server, by the slugs they had at the start.
 type Organizations = Arc<[(String, Shared)]>;
 
-/// Locks the state, also after a test panicked with it.
+/// Locks the state, also if a test panicked while it held the lock.
 pub(crate) fn lock(shared: &Mutex<State>) -> MutexGuard<'_, State> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -77,7 +77,7 @@ async fn accept(listener: StdListener, organizations: Organizations) {
     }
 }
 
-/// Answers the requests of one connection until either side has had enough.
+/// Answers the requests of one connection until either side closes it.
 async fn converse(mut stream: TcpStream, organizations: Organizations, connection: u64) -> std::io::Result<()> {
     let mut buffer = Vec::new();
     while let Some(call) = next_call(&mut stream, &mut buffer).await? {
@@ -97,14 +97,14 @@ async fn converse(mut stream: TcpStream, organizations: Organizations, connectio
     Ok(())
 }
 
-/// The state of the organization that a path names by its first slug; that of the first if it names none of them.
+/// The state of the organization whose first slug the path names. If it names none, that of the first organization.
 fn named<'a>(organizations: &'a Organizations, call: &Call) -> &'a Shared {
     let (segments, _) = call.segments();
     let named = organizations.iter().find(|(slug, _)| segments.get(3) == Some(slug));
     &named.unwrap_or(&organizations[0]).1
 }
 
-/// Reads the next request, its body thrown away; none at the end of the connection or of sense.
+/// Reads the next request, and throws its body away. `None` at the end of the connection, or if it is no request.
 async fn next_call(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Call>> {
     loop {
         match Call::parse(buffer) {

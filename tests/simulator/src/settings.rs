@@ -1,4 +1,4 @@
-//! What kind of server is simulated: its age, its habits, its limits. Holds no data and no state.
+//! What kind of server is simulated: its age, behaviour and limits. Settings hold no data and no state.
 
 use std::time::Duration;
 
@@ -21,18 +21,18 @@ pub enum Dialect {
     GlitchTip,
 }
 
-/// The habits of the server. Start from the constructor of a dialect and change single fields: the
-/// dialect alone does not switch limits, caps and compression.
+/// How the server behaves. Start from the constructor of a dialect, and change single fields. The field `dialect` alone
+/// does not switch limits, caps and compression.
 #[derive(Clone, Debug)]
-#[allow(clippy::struct_excessive_bools)] // each is an independent habit of a server
+#[allow(clippy::struct_excessive_bools)] // each is independent of the others
 pub struct Settings {
-    /// Which generation answers; see the constructors for the habits that go with it.
+    /// Which generation answers. See the constructors for the settings that go with it.
     pub dialect: Dialect,
     /// Where the simulated clock starts.
     pub now: DateTime<Utc>,
     /// Stop the clock except for `Simulator::advance`.
     pub frozen: bool,
-    /// Enforce the budgets and send their headers (API §1.7).
+    /// Enforce the budgets and send their headers.
     pub limits: bool,
     /// The budgets, one for each class of endpoint.
     pub budgets: Budgets,
@@ -50,9 +50,9 @@ pub struct Settings {
     pub most_rows: usize,
     /// The most rows of a `full=true` page.
     pub full_cap: usize,
-    /// Days that series may be asked for at once.
+    /// The most days of series that a request may ask for.
     pub most_days: usize,
-    /// Groups that series have beside the few of everywhere.
+    /// How many groups series have in addition to those in `payloads`.
     pub more_series: usize,
     /// Event lists know `full`.
     pub honours_full: bool,
@@ -64,20 +64,20 @@ pub struct Settings {
     pub honours_dates: bool,
     /// Issue events within one second come in an order that changes from request to request.
     pub unstable_ties: bool,
-    /// Cut pages of issues before the status filter, so that they come out short or empty.
+    /// Cut pages of issues before the status filter, so that they may be short or empty.
     pub post_filter: bool,
     /// Events older than this are gone.
     pub retention_days: i64,
-    /// Add a key to every row that no document names.
+    /// Add an undocumented key to every row.
     pub extra_field: bool,
     /// Issue rows carry the keys of `expand` without being asked, as the documented example does.
     pub all_keys: bool,
-    /// The control host's way to say that it knows no such organization: 404 without a body.
+    /// Answer with 404 and no body for an unknown organization, as the control host does.
     pub empty_org_404: bool,
     /// `organizations/{org}/users/` does not exist any more.
     pub users_gone: bool,
-    /// The caller is a member of every project, as integration tokens are; otherwise only of those of
-    /// the first team, as user tokens often are.
+    /// The caller is a member of every project, as integration tokens are. Otherwise the caller is a member only of the
+    /// first team's projects, as users often are.
     pub member_of_all: bool,
 }
 
@@ -147,7 +147,7 @@ impl Default for Settings {
     }
 }
 
-/// Where clocks and data start unless told otherwise: `2026-11-01T12:00:00Z`.
+/// The default time at which clocks start: `2026-11-01T12:00:00Z`.
 pub(crate) fn default_now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_793_534_400, 0).expect("a valid time")
 }

@@ -1,4 +1,4 @@
-//! The handle tests hold: start, ask, change, script. Everything it does goes to the state.
+//! The handle that tests have: they start the server, look at it, change it, and put faults in force.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,8 +36,8 @@ impl Simulator {
         Self::start_all(port, vec![organization], &settings).remove(0)
     }
 
-    /// Starts one server for several organizations, with a handle for each; they have the same token and limits of their
-    /// own. It stops when all handles are dropped.
+    /// Starts one server for several organizations, with a handle for each. They share the token, and each has its own
+    /// limits. The server stops when all handles are dropped.
     ///
     /// # Panics
     /// If the port is taken, or the machine gives no thread.
@@ -83,7 +83,7 @@ impl Simulator {
         lock(&self.shared).tokens.register(scopes)
     }
 
-    /// Refuses a project to every token: 403 at its own endpoints, left out of the organization's.
+    /// Refuses a project to every token. Its own endpoints answer 403, and the organization's endpoints leave it out.
     ///
     /// # Panics
     /// If there is no such project.
@@ -113,17 +113,17 @@ impl Simulator {
         lock(&self.shared).edit(change)
     }
 
-    /// Looks at the data.
+    /// Reads the data.
     pub fn read<R>(&self, look: impl FnOnce(&Organization) -> R) -> R {
         look(&lock(&self.shared).org)
     }
 
-    /// Changes the server's habits while it runs. The clock keeps its start.
+    /// Changes the settings while the server runs. The clock does not start again.
     pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut lock(&self.shared).settings);
     }
 
-    /// Pushes the simulated clock on.
+    /// Moves the simulated clock forward.
     pub fn advance(&self, by: Duration) {
         lock(&self.shared).clock.advance(by);
     }
@@ -148,7 +148,7 @@ impl Simulator {
         lock(&self.shared).faults.clear();
     }
 
-    /// What a complete sync should hold now: data within retention, of projects not refused.
+    /// What a complete sync should hold now: the data within retention, without refused projects.
     pub fn truth(&self) -> Truth {
         lock(&self.shared).truth()
     }

@@ -1,14 +1,14 @@
-//! Applies a fault to an answer: changes it, or orders the wire to. Decides nothing.
+//! Applies a fault to an answer: changes it, or tells the wire to. This file does not decide which answers.
 
 use crate::faults::FaultKind;
 use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::http::wire::Spoil;
 
-/// Where a foreign link points.
+/// Where a link to another host points.
 const ELSEWHERE: &str = "https://elsewhere.example.com";
 
-/// Spoils an answer; what only the wire can do is handed back.
+/// Spoils an answer. Returns what only the wire can do.
 pub(crate) fn apply(fault: &FaultKind, reply: &mut Reply, origin: &mut String, call: &Call) -> Option<Spoil> {
     match fault {
         FaultKind::Status { code, body, content_type, headers } => {
@@ -54,7 +54,7 @@ fn replace(body: &mut Vec<u8>, from: &[u8], to: &[u8]) {
     }
 }
 
-/// Another spelling of a cursor: one zero more in front. The start of every family is `0:0:0`.
+/// Another spelling of a cursor: one more zero in front. The first cursor of every kind of page is `0:0:0`.
 fn respelled(cursor: Option<&str>) -> String {
     cursor.map_or_else(|| "0:0:0".to_owned(), |text| format!("0{text}"))
 }

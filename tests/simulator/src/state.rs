@@ -1,5 +1,5 @@
-//! The server's state, and what happens to one request from arrival to answer: log, route, token,
-//! limit, fault, endpoint. Knows no sockets.
+//! The state of the server, and what happens to a request between arrival and answer: log, route, token, limit, fault,
+//! endpoint. This file knows no sockets.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ use crate::{api, spoil, time};
 pub(crate) struct State {
     /// The data.
     pub(crate) org: Organization,
-    /// The habits.
+    /// How the server behaves.
     pub(crate) settings: Settings,
     /// The simulated time.
     pub(crate) clock: Clock,
@@ -35,7 +35,7 @@ pub(crate) struct State {
     pub(crate) log: Log,
     /// Faults in force.
     pub(crate) faults: Faults,
-    /// Projects no token may have.
+    /// Projects that no token may read.
     pub(crate) denied: BTreeSet<u64>,
     limiter: Limiter,
     index: RefCell<EventIndex>,
@@ -54,7 +54,7 @@ pub(crate) struct Ticket {
 }
 
 impl State {
-    /// A server with this data and these habits.
+    /// A server with this data and these settings.
     pub(crate) fn new(org: Organization, settings: Settings) -> Self {
         Self {
             clock: Clock::new(settings.now, settings.frozen),
@@ -85,7 +85,7 @@ impl State {
         })
     }
 
-    /// Takes a request in: logs it, and decides what can be decided without its endpoint.
+    /// Takes a request in. Logs it, and decides what can be decided without its endpoint.
     pub(crate) fn begin(&mut self, call: &Call, connection: u64) -> Ticket {
         let authorized = self.tokens.check(call.header("authorization")).is_ok();
         let number = self.log.begin(Request {
@@ -117,7 +117,7 @@ impl State {
         ticket
     }
 
-    /// Counts a request in its budget, and refuses it when that is used up.
+    /// Counts a request in its budget, and refuses it if the budget is used up.
     fn limit(&mut self, ticket: &mut Ticket, authorized: bool) {
         let class = ticket.decided.as_ref().map_or(Class::Default, Target::class);
         if self.settings.limits && authorized {
@@ -132,7 +132,7 @@ impl State {
         }
     }
 
-    /// A refusal by the limits; it does not say that it is JSON.
+    /// A refusal by the limits. It does not say that it is JSON.
     fn too_many(&self, text: &str) -> Box<Reply> {
         let bare = serde_json::json!(text);
         let body = if self.settings.bare_429 { bare } else { serde_json::json!({ "detail": text }) };
@@ -198,7 +198,7 @@ impl State {
         }
     }
 
-    /// Makes the answer, with everything that goes wrong with it.
+    /// Makes the answer and spoils it if a fault says so.
     pub(crate) fn complete(&mut self, ticket: &Ticket, call: &Call) -> (Reply, Manner) {
         self.nonce += 1;
         let mut reply = match &ticket.decided {
@@ -242,7 +242,7 @@ impl State {
         }
     }
 
-    /// Writes down what became of a request, and gives its place back.
+    /// Logs how a request ended, and frees its place among those in flight.
     pub(crate) fn end(&mut self, ticket: &Ticket, reply: &Reply, body: usize) {
         if let Some(class) = ticket.slot {
             self.limiter.release(class);
@@ -257,7 +257,7 @@ impl State {
     }
 }
 
-/// The old issue paths announce their end.
+/// The headers with which the old issue paths announce that they will be removed.
 fn deprecated(reply: Reply) -> Reply {
     reply
         .with("X-Sentry-Deprecation-Date", "2026-05-01T00:00:00+00:00")

@@ -1,4 +1,4 @@
-//! How Sentry writes and reads times. Knows no clock.
+//! How Sentry writes and reads times. This file knows no clock.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
@@ -7,7 +7,7 @@ pub(crate) fn seconds(ms: i64) -> String {
     from_ms(ms).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// With three fraction digits, or none when they would be zero.
+/// With three fraction digits, or without them if they would be zero.
 pub(crate) fn millis(ms: i64) -> String {
     if ms % 1000 == 0 { seconds(ms) } else { from_ms(ms).to_rfc3339_opts(SecondsFormat::Millis, true) }
 }
@@ -23,7 +23,7 @@ pub(crate) fn from_ms(ms: i64) -> DateTime<Utc> {
 }
 
 /// Reads a `start` or `end` parameter: ISO 8601 with or without zone and fraction, a date, or a
-/// Unix time. Answers whole seconds: the event index resolves no finer (API §1.5).
+/// Unix time. Returns whole seconds, since the event index has no fractions.
 pub(crate) fn parse(text: &str) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp());
@@ -40,14 +40,14 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     unix(text)
 }
 
-/// A Unix time in seconds, its fraction dropped.
+/// A Unix time in seconds, without its fraction.
 fn unix(text: &str) -> Option<i64> {
     let whole = text.split('.').next().unwrap_or(text);
     text.parse::<f64>().ok().filter(|value| value.is_finite())?;
     whole.parse().ok()
 }
 
-/// Reads a period such as `14d` as seconds; without a unit it counts seconds.
+/// Reads a period such as `14d` as seconds. A number without a unit counts seconds.
 pub(crate) fn period(text: &str) -> Option<i64> {
     let (number, factor) = match text.as_bytes().last()? {
         b's' => (&text[..text.len() - 1], 1),

@@ -1,4 +1,4 @@
-//! One event, by project or by issue (API §2.8).
+//! One event, by project or by issue.
 
 use super::index;
 use super::view::{Answer, View};
@@ -7,7 +7,7 @@ use crate::organization::{Event, Issue};
 use crate::render::event::{self, Context, Fineness, Form};
 use crate::render::sentry9;
 
-/// What the issue-bound form says of an event it does not find.
+/// What the endpoint below an issue says if it does not find the event.
 const LONG: &str = "Event not found. The event ID may be incorrect, or it's age exceeded the retention period.";
 
 /// `projects/{org}/{project}/events/{event}/`
@@ -37,7 +37,7 @@ pub(super) fn of_issue(view: &View<'_>, issue: &str, event: &str) -> Answer {
     Ok(detail(view, issue, event))
 }
 
-/// What a path says about an event: its id, or on the old server its row.
+/// How a path names an event: by its id, or on the old server by its row.
 struct Wanted {
     id: Option<u128>,
     row: Option<u64>,

@@ -1,4 +1,4 @@
-//! Lists of events, of an issue and of a project (API §2.6, §2.7), and how the old server paged them.
+//! Lists of events, of an issue and of a project, and how the old server paged them.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -14,7 +14,7 @@ use crate::render::event::{self, Context, Fineness, Form};
 /// An event with its issue.
 type Row<'a> = (&'a Issue, &'a Event);
 
-/// The window a list covers, as epoch seconds; half-open.
+/// The half-open window that a list covers, in epoch seconds.
 fn window(view: &View<'_>, wording: Wording, inclusive: bool) -> Answer<(i64, i64)> {
     let asked = view.window(wording)?.filter(|_| view.settings.honours_dates);
     let (start, end) = asked.unwrap_or((view.horizon(), i64::MAX));
@@ -81,7 +81,7 @@ fn full(view: &View<'_>) -> bool {
     view.is_sentry9() || (view.settings.honours_full && view.switch("full"))
 }
 
-/// A page by row; full rows come in smaller pages, whatever was asked.
+/// A page by row. Full rows come in smaller pages, whatever was asked.
 fn new_page(view: &View<'_>, total: usize) -> Answer<(Range<usize>, Link)> {
     let asked = view.per_page()?;
     let limit = if full(view) { asked.min(view.settings.full_cap) } else { asked };
@@ -94,8 +94,8 @@ fn old_page(view: &View<'_>, total: usize, second: impl Fn(usize) -> i64) -> Ans
     Ok(page::by_key(view.cursor()?, view.per_page()?, &keys))
 }
 
-/// The rows of a page when each request orders ties anew: whole seconds that touch the page are
-/// shuffled before it is cut.
+/// The rows of a page if rows of one second have another order in each request. The rows of each second that the page
+/// touches are shuffled before the page is cut.
 fn shuffled<'a>(view: &View<'_>, events: &'a [Event], range: Range<usize>) -> Vec<&'a Event> {
     if range.is_empty() {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! Endpoints that have the same few rows everywhere: what a data team may want beside issues, events and releases. Their
-//! rows are files in `payloads`; what differs between parents is put in by name.
+//! Endpoints of the optional streams. They have the same few rows below every parent. The rows are files in `payloads`.
+//! What differs between parents is put in by name.
 
 use serde_json::Value;
 
@@ -15,12 +15,12 @@ use crate::time;
 /// One such endpoint.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Extra {
-    /// Path after `api/0/`; placeholders are in braces.
+    /// The path after `api/0/`, with placeholders in braces.
     path: &'static str,
     /// A JSON array of rows.
     rows: &'static str,
     body: Body,
-    /// The field that `start` and `end` filter by; newest first.
+    /// The field that `start` and `end` filter by. The list is sorted by it, newest first.
     time: Option<&'static str>,
     group: Group,
 }
@@ -111,7 +111,7 @@ impl Extra {
     /// Whether a server of this kind has it.
     pub(crate) fn is_known_to(&self, dialect: Dialect) -> bool {
         match dialect {
-            Dialect::Saas | Dialect::SelfHosted | Dialect::GlitchTip => true, // GlitchTip's are told apart later
+            Dialect::Saas | Dialect::SelfHosted | Dialect::GlitchTip => true, // `api::glitchtip` answers for it
             Dialect::Sentry23 => !["detectors", "workflows"].iter().any(|name| self.path.ends_with(name)),
             Dialect::Sentry9 => false,
         }
@@ -172,7 +172,7 @@ fn under(name: &str, reply: Reply) -> Reply {
     Reply { body: format!("{{\"{name}\":{list},\"others\":[]}}").into_bytes(), ..reply }
 }
 
-/// The rows, with what the path names put in; refuses parents that are not there.
+/// The rows, with the names in the path put in. Refuses parents that do not exist.
 fn rows(view: &View<'_>, extra: &Extra, names: &Names) -> Answer<Vec<Value>> {
     let mut text = extra.rows.to_owned();
     for (name, value) in names {
@@ -187,7 +187,7 @@ fn rows(view: &View<'_>, extra: &Extra, names: &Names) -> Answer<Vec<Value>> {
     }
     let mut rows: Vec<Value> = serde_json::from_str(&text).expect("a payload is an array");
     if let (Body::Object, Some((_, id))) = (&extra.body, names.last()) {
-        rows.sort_by_key(|row| row["id"] != id.as_str()); // the one that is asked for, if rows have ids
+        rows.sort_by_key(|row| row["id"] != id.as_str()); // the row that is asked for comes first, if rows have ids
     }
     if let Some(field) = extra.time {
         let second = |row: &Value| row[field].as_str().and_then(time::parse).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! GlitchTip, a server that speaks much of Sentry's API: its pages, its filters, its words. What a row looks like
-//! follows `render::glitchtip`.
+//! GlitchTip, a server with much of Sentry's API: its pages, filters and error texts. `render::glitchtip` says what its
+//! rows look like.
 
 use serde_json::{Value, json};
 
@@ -14,13 +14,13 @@ use crate::organization::{Event, Found, Issue, Project};
 use crate::render::glitchtip as render;
 use crate::time;
 
-/// Rows of a page unless `limit` says otherwise, and the most.
+/// How many rows a page has unless `limit` says otherwise, and the most it may have.
 const USUAL: usize = 50;
 const MOST: usize = 100;
-/// What cursors begin with; the rest is the row.
+/// How cursors begin. The rest is the number of the row.
 const CURSOR: &str = "cD0yMDI1";
 
-/// What a path means before anything is looked up: paths that GlitchTip does not have answer with its web pages.
+/// The answer to a path that GlitchTip does not have. Mostly it is the web page.
 pub(crate) fn unknown(segments: &[String], target: &Target) -> Option<Reply> {
     let of_organization = segments.get(2).is_some_and(|part| part == "organizations");
     match target {
@@ -32,7 +32,7 @@ pub(crate) fn unknown(segments: &[String], target: &Target) -> Option<Reply> {
     }
 }
 
-/// What an organization that does not exist has: nothing, without a word about it.
+/// The answer about an organization that does not exist. Its lists are empty, without an error.
 pub(crate) fn of_nobody(target: &Target) -> Reply {
     match target {
         Target::Organization => Reply::detail(404, "Not Found"),
@@ -40,7 +40,7 @@ pub(crate) fn of_nobody(target: &Target) -> Reply {
     }
 }
 
-/// The web application, which answers every path that the API does not have.
+/// The page of the web application. It answers every path that the API does not have.
 pub(crate) fn web_page() -> Reply {
     Reply::new(200, "text/html; charset=utf-8", page_of_the_app(2000))
 }
@@ -49,7 +49,7 @@ fn page_of_the_app(size: usize) -> String {
     format!("<!doctype html><html><body><app-root></app-root><!--{}--></body></html>", "x".repeat(size))
 }
 
-/// Answers a routed, authorized request; what it has in common with Sentry is answered there.
+/// Answers a routed, authorized request. Requests that Sentry answers alike are left to its code.
 pub(super) fn answer(view: &View<'_>, target: &Target) -> Option<Answer> {
     Some(match target {
         Target::Organization => Ok(Reply::text(finish(view, render::organization(view.org)))),
@@ -78,7 +78,7 @@ pub(super) fn answer(view: &View<'_>, target: &Target) -> Option<Answer> {
     })
 }
 
-/// A page: `limit` is cut silently, `per_page` is not known, and Sentry's cursors are refused.
+/// A page. A large `limit` is silently reduced, `per_page` is not known, and Sentry's cursors are refused.
 fn paged<T>(view: &View<'_>, rows: &[T], render: impl Fn(&T) -> Value) -> Answer {
     let limit = match view.call.get("limit").map(str::parse::<usize>) {
         None => USUAL,
@@ -101,13 +101,13 @@ fn paged<T>(view: &View<'_>, rows: &[T], render: impl Fn(&T) -> Value) -> Answer
     Ok(Reply::page(&shown, link))
 }
 
-/// An error in a parameter: `detail` is a list.
+/// An error in a parameter. Its `detail` is a list.
 fn refusal(parameter: &str) -> Box<Reply> {
     let body = json!({ "detail": [{ "type": "value_error", "loc": ["query", parameter], "msg": "Value error" }] });
     Reply::new(422, "application/json", body.to_string()).into()
 }
 
-/// The `Link` header as GlitchTip writes it: a set of text as Python prints it, and no cursor where there is no page.
+/// GlitchTip's Python-set `Link` header: text as Python prints a set. Where there is no page there is no cursor.
 pub(crate) fn link_header(link: &Link, origin: &str, call: &Call) -> String {
     let part = |relation: &str, (cursor, results): &(String, bool)| {
         let own = if *results { format!("; cursor=\"{cursor}\"") } else { String::new() };
@@ -116,7 +116,7 @@ pub(crate) fn link_header(link: &Link, origin: &str, call: &Call) -> String {
     format!("{{'{}, {}'}}", part("previous", &link.previous), part("next", &link.next))
 }
 
-/// Issues, the newest last event first. `start` and `end` are about the first one.
+/// Issues, sorted by their last event, newest first. `start` and `end` filter by their first event.
 fn issues(view: &View<'_>, project: Option<&Project>) -> Answer {
     if view.call.get("sort").is_some_and(|sort| ["date", "new", "freq"].contains(&sort)) {
         return Err(refusal("sort"));
@@ -145,14 +145,14 @@ fn issues(view: &View<'_>, project: Option<&Project>) -> Answer {
     paged(view, &issues, |issue| render::issue(view.org, issue))
 }
 
-/// Events of an issue: windows are not known, names are written with underscores.
+/// Events of an issue. Time windows are not known, and names have underscores.
 fn events_of_issue(view: &View<'_>, issue: &str) -> Answer {
     let issue = view.issue(issue)?;
     let kept: Vec<&Event> = issue.events.iter().filter(|event| event.second() >= view.horizon()).collect();
     paged(view, &kept, |event| render::event_of_issue(view.org, issue, event))
 }
 
-/// Events of a project: windows are not known either.
+/// Events of a project. Time windows are not known here either.
 fn events_of_project(view: &View<'_>, project: &str) -> Answer {
     let Found::Here(project) = view.org.find_project(project) else { return Ok(Reply::list(&[])) };
     let places = view.index.borrow_mut().of(view.org, project.id);

@@ -1,12 +1,12 @@
-//! Events by project, in the order of the project's list. Built when first asked for, dropped when the
-//! data changes. Holds positions, not events.
+//! Events by project, in the order of the project's list. The index is built when it is first needed, and dropped when
+//! the data changes. It holds positions, not events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::organization::{Category, Event, Issue, Organization};
 
-/// Positions of an issue in the organization and of an event in the issue.
+/// The position of an issue in the organization, and of an event in the issue.
 pub(crate) type Place = (u32, u32);
 
 /// The lists built so far.

@@ -1,4 +1,4 @@
-//! `organizations/{org}/issues/{issue}/`: one issue (API §2.5).
+//! `organizations/{org}/issues/{issue}/`: one issue.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::http::reply::Reply;
 use crate::render::issue as render;
 use crate::render::numbers::Numbers;
 
-/// The detail; a merged-away id answers with the surviving issue.
+/// The detail. For a merged issue, it is that of the issue it was merged into.
 pub(super) fn detail(view: &View<'_>, issue: &str) -> Answer {
     let issue = view.issue(issue)?;
     let mut row = render::base(view.org, issue);

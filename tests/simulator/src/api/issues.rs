@@ -1,4 +1,4 @@
-//! `organizations/{org}/issues/`: the search over all projects (API §2.3).
+//! `organizations/{org}/issues/`: the search over all projects.
 
 use std::collections::BTreeSet;
 
@@ -56,12 +56,12 @@ pub(super) fn list(view: &View<'_>) -> Answer {
     Ok(hits(Reply::page(&rows, link), found.len()))
 }
 
-/// The headers that estimate the size of the whole; the estimate ends at a thousand.
+/// The headers that estimate the length of the whole list. The estimate ends at a thousand.
 pub(super) fn hits(reply: Reply, total: usize) -> Reply {
     reply.with("X-Hits", total.min(1000).to_string()).with("X-Max-Hits", "1000")
 }
 
-/// What Sentry 9.1.2 says: it has neither the feature nor the event index.
+/// The refusal of Sentry 9.1.2, which has neither the feature nor the event index.
 fn old_refusal(view: &View<'_>) -> Box<Reply> {
     if let Err(refusal) = view.refuse_all_projects() {
         return refusal;
@@ -72,7 +72,7 @@ fn old_refusal(view: &View<'_>) -> Box<Reply> {
     Reply::detail(400, "You do not have the multi project stream feature enabled").into()
 }
 
-/// The query: absent means unresolved, empty means everything.
+/// The query. Without one the list has unresolved issues, with an empty one it has all.
 pub(super) fn search(view: &View<'_>) -> Answer<Search> {
     let Some(query) = view.call.get("query") else {
         return Ok(Search::unresolved());
@@ -93,7 +93,7 @@ pub(super) fn stats_period(view: &View<'_>, valid: &[&str]) -> Answer<()> {
     })
 }
 
-/// All issues with an event in the window that pass, sorted.
+/// All issues with an event in the window that meet the query, sorted.
 fn find<'a>(view: &View<'a>, search: &Search, selected: &BTreeSet<u64>, (start, end): Window) -> Answer<Vec<Hit<'a>>> {
     let key = sort_key(view)?;
     let mut found: Vec<_> = view
@@ -112,7 +112,7 @@ fn find<'a>(view: &View<'a>, search: &Search, selected: &BTreeSet<u64>, (start, 
     Ok(found)
 }
 
-/// What an issue is sorted by: from the issue, its newest second, its number of events.
+/// Makes the key that an issue is sorted by, from the issue, its newest second, and its number of events.
 type SortKey = fn(&Issue, i64, usize) -> i64;
 
 /// The key of a `sort` value.
@@ -125,7 +125,7 @@ fn sort_key(view: &View<'_>) -> Answer<SortKey> {
     })
 }
 
-/// A row whose numbers are those of a window, with the lifetime's beside them.
+/// A row. Its numbers are those of the window, and `lifetime` has those of the whole lifetime.
 fn row(view: &View<'_>, issue: &Issue, window: Window) -> Value {
     let collapsed: Vec<_> = view.call.all("collapse").collect();
     let has = |part: &str| !collapsed.contains(&part);
@@ -185,7 +185,7 @@ pub(super) fn set_series(view: &View<'_>, row: &mut Value, issue: &Issue, window
     };
 }
 
-/// `group=`: these issues, whatever their age, with lifetime numbers and without cursors.
+/// `group=`: these issues, whatever their age. They have the numbers of the whole lifetime. There are no cursors.
 fn by_id(view: &View<'_>, selected: &BTreeSet<u64>) -> Answer {
     let mut rows = Vec::new();
     for text in view.call.all("group") {

@@ -1,5 +1,5 @@
-//! The endpoints: which rows an answer has, in which order, on which page. The look of a row is the
-//! renderers' business, bytes are HTTP's.
+//! The endpoints: which rows an answer has, in which order, on which page. `render` says what a row looks like, and
+//! `http` makes the bytes.
 
 mod event;
 mod events;
@@ -60,7 +60,7 @@ pub(crate) fn answer(view: &View<'_>, target: &Target) -> Reply {
     answer.unwrap_or_else(|refusal| *refusal)
 }
 
-/// Finishes a row: text, with the surprise if the server is in the mood.
+/// Finishes a row as text. Adds an undocumented field if the settings say so.
 fn finish(view: &View<'_>, mut row: Value) -> String {
     if view.settings.extra_field {
         render::surprise(&mut row);
@@ -68,7 +68,7 @@ fn finish(view: &View<'_>, mut row: Value) -> String {
     row.to_string()
 }
 
-/// A page by number of rows that cost little until they are rendered.
+/// A page by number. Only the rows of the page are rendered.
 fn numbered<T>(view: &View<'_>, rows: &[T], render: impl Fn(&T) -> Value) -> Answer {
     let limit = view.per_page()?;
     let page = page::by_number(view.cursor()?, limit, rows.len());
@@ -77,7 +77,7 @@ fn numbered<T>(view: &View<'_>, rows: &[T], render: impl Fn(&T) -> Value) -> Ans
     Ok(Reply::page(&rows, link))
 }
 
-/// An empty page by key: nothing before, nothing after.
+/// An empty page by key, with nothing before or after it.
 fn empty_keyed(cursor: Option<Cursor>, limit: usize) -> Link {
     page::by_key(cursor, limit, &Keys { key: |_| 0, total: 0, falling: true }).1
 }

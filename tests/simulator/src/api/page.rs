@@ -1,4 +1,4 @@
-//! Cursors, the three ways Sentry pages, and the `Link` header (API §1.3). Knows no endpoint.
+//! Cursors, the three kinds of pages that Sentry has, and the `Link` header. This file knows no endpoint.
 
 use std::ops::Range;
 
@@ -6,15 +6,15 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::http::call::Call;
 
-/// What Python's `quote` leaves alone.
+/// The characters that Python's `quote` does not encode.
 const QUOTED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'_').remove(b'.').remove(b'-').remove(b'~');
 
 /// A place in a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// What the family makes of it: a page size, nothing, or a key.
+    /// A page size, nothing, or a key, by the kind of page.
     pub(crate) value: i64,
-    /// A page, a row, or rows after the key.
+    /// The number of a page, of a row, or of rows after the key.
     pub(crate) offset: i64,
     /// Whether it leads backwards.
     pub(crate) prev: bool,
@@ -37,7 +37,7 @@ impl Cursor {
     }
 }
 
-/// Both neighbours of a page: cursor and whether there is anything.
+/// The neighbours of a page: their cursors, and whether they have rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Link {
     /// The page before.
@@ -77,7 +77,7 @@ fn quote(text: &str) -> String {
 #[derive(Debug)]
 pub(crate) struct BadCursor;
 
-/// Pages by number: `perpage:page:0`. The rows come from the page size in the cursor, not from `limit`.
+/// Pages by number: `perpage:page:0`. The page size in the cursor counts, not `limit`.
 pub(crate) fn by_number(cursor: Option<Cursor>, limit: usize, total: usize) -> Result<(Range<usize>, Link), BadCursor> {
     let cursor = cursor.unwrap_or_default();
     let size = crate::count(limit);
@@ -104,7 +104,7 @@ pub(crate) fn by_row(cursor: Option<Cursor>, limit: usize, total: usize) -> (Ran
     (start..end, Link::new(previous, offset > 0, next, end < total))
 }
 
-/// Keys of a list: the key of a row, and whether the list falls or climbs.
+/// The keys of a list, and whether they fall or rise from row to row.
 pub(crate) struct Keys<K> {
     /// The key of the row at a position.
     pub(crate) key: K,
@@ -131,7 +131,7 @@ impl<K: Fn(usize) -> i64> Keys<K> {
         low
     }
 
-    /// The cursor of a position; past the end, the last key and how many rows have it.
+    /// The cursor of a position. Past the end it has the last key, and the number of rows with that key.
     fn cursor(&self, position: usize, prev: bool) -> Cursor {
         let Some(last) = self.total.checked_sub(1) else {
             return Cursor { prev, ..Cursor::default() };
@@ -141,7 +141,7 @@ impl<K: Fn(usize) -> i64> Keys<K> {
     }
 }
 
-/// Pages by key: `key:rows after it:0`. Resumes at the key, whatever was added before it.
+/// Pages by key: `key:rows after it:0`. The next page begins at the key, whatever rows were added before it.
 pub(crate) fn by_key<K: Fn(usize) -> i64>(
     cursor: Option<Cursor>,
     limit: usize,

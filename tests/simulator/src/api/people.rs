@@ -13,14 +13,14 @@ pub(super) fn teams(view: &View<'_>) -> Answer {
     numbered(view, &teams, |team| person::team(view.org, team, detailed, view.is_sentry9()))
 }
 
-/// `organizations/{org}/members/`: by id, the merely invited included.
+/// `organizations/{org}/members/`: by id, including members who are only invited.
 pub(super) fn members(view: &View<'_>) -> Answer {
     let members: Vec<_> = view.org.members.iter().collect();
     numbered(view, &members, |member| person::member(member, view.is_sentry9()))
 }
 
-/// `organizations/{org}/users/`: no pages; active accounts in a team of a selected project, by e-mail.
-/// The old server counts the caller's own projects only, whatever is asked.
+/// `organizations/{org}/users/`: active accounts in a team of a selected project, by e-mail, without pages. The old
+/// server takes only the caller's own projects, whatever is asked.
 pub(super) fn users(view: &View<'_>) -> Answer {
     if view.settings.users_gone {
         return Err(Reply::nothing().into());

@@ -1,4 +1,4 @@
-//! `projects/{org}/{project}/issues/`: the old list of one project (API §2.4). Knows no window.
+//! `projects/{org}/{project}/issues/`: the old list of one project. It knows no window.
 
 use std::cmp::Reverse;
 
@@ -14,8 +14,8 @@ use crate::render::issue as render;
 use crate::render::kind;
 use crate::render::numbers::{Numbers, series};
 
-/// The list. First pages come from the database, and hold feedback and issues whose events are gone;
-/// later pages come from the event index, and do not. The old server has the database only.
+/// The list. The first page comes from the database, so it has feedback, and issues whose events are gone. Later pages
+/// come from the event index, and do not have them. The old server has only the database.
 pub(super) fn list(view: &View<'_>, project: &str) -> Answer {
     let project = view.project(project)?;
     let (search, limit, cursor) = (search(view)?, view.limit()?, view.cursor()?);

@@ -1,4 +1,4 @@
-//! Releases, their commits and deploys (API §2.12–2.15).
+//! Releases, their commits and deploys.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -10,7 +10,8 @@ use crate::http::reply::Reply;
 use crate::organization::Release;
 use crate::render::{commit, release as render};
 
-/// `organizations/{org}/releases/`: newest first; archived ones and foreign projects only when asked for.
+/// `organizations/{org}/releases/`: newest first. Archived releases, and those of projects that are
+/// not the caller's, come only if asked for.
 pub(super) fn list(view: &View<'_>) -> Answer {
     let selected = if view.is_sentry9() { old_selection(view)? } else { view.projects()? };
     if selected.is_empty() {
@@ -35,7 +36,7 @@ pub(super) fn list(view: &View<'_>) -> Answer {
     numbered(view, &releases, |release| render::row(view.org, release, view.is_sentry9()))
 }
 
-/// The old server shows all projects unless some are named.
+/// The projects. The old server shows all of them unless some are named.
 fn old_selection(view: &View<'_>) -> Answer<BTreeSet<u64>> {
     view.refuse_all_projects()?;
     let mut selected = BTreeSet::new();
@@ -48,7 +49,7 @@ fn old_selection(view: &View<'_>) -> Answer<BTreeSet<u64>> {
     Ok(selected.difference(view.denied).copied().collect())
 }
 
-/// Whether archived releases are wanted: yes, no, or both. The old server knows no such thing.
+/// Whether archived releases are wanted: yes, no, or both. The old server does not have them.
 fn wanted_status(view: &View<'_>) -> Answer<Option<bool>> {
     match view.call.get("status").unwrap_or("open") {
         _ if view.is_sentry9() => Ok(None),
@@ -59,7 +60,7 @@ fn wanted_status(view: &View<'_>) -> Answer<Option<bool>> {
     }
 }
 
-/// Both ends belong to the window here.
+/// Whether a release is in the window, both ends included.
 fn within(release: &Release, window: Option<(i64, i64)>) -> bool {
     window.is_none_or(|(start, end)| (start..=end).contains(&release.created.timestamp()))
 }
@@ -81,7 +82,7 @@ pub(super) fn detail(view: &View<'_>, version: &str) -> Answer {
     Ok(Reply::text(finish(view, row)))
 }
 
-/// `…/commits/`: in order; the key of a page is the order.
+/// `…/commits/`: in order. Pages are by key, which is the place in the order.
 pub(super) fn commits(view: &View<'_>, version: &str) -> Answer {
     let release = find(view, version)?;
     let keys = Keys { key: crate::count, total: release.commits.len(), falling: false };

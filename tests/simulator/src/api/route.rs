@@ -1,4 +1,4 @@
-//! Which endpoint a path means, and which class and scopes it has. Knows no data.
+//! Which endpoint a path means, and which class and scopes it has. This file knows no data.
 
 use super::extra::{Extra, Names};
 use crate::auth::Group;
@@ -46,14 +46,14 @@ pub(crate) enum Target {
     ProjectEvents(String),
     /// `projects/{org}/{project}/events/{event}/`
     ProjectEvent(String, String),
-    /// An endpoint with the same rows everywhere.
+    /// An endpoint of an optional stream.
     Extra(&'static Extra, Names),
 }
 
 /// A routed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
-    /// The organization named; none on the old issue paths.
+    /// The organization that the path names. The old issue paths name none.
     pub(crate) organization: Option<String>,
     /// The endpoint.
     pub(crate) target: Target,

@@ -1,4 +1,4 @@
-//! Issue search: the `query` parameter of issue lists, as far as taps use it. Knows issues, not windows.
+//! Issue search: the `query` parameter of issue lists, as far as taps use it. This file knows issues, not windows.
 
 use crate::organization::{Category, Issue, Status};
 use crate::time;
@@ -25,7 +25,7 @@ struct Bound {
 pub(crate) struct BadQuery(pub(crate) String);
 
 impl Search {
-    /// What lists do when no query was sent.
+    /// The query of lists if none was sent.
     pub(crate) fn unresolved() -> Self {
         Self { status: Some(Status::Unresolved), ..Self::default() }
     }
@@ -47,13 +47,13 @@ impl Search {
         Ok(search)
     }
 
-    /// Whether an issue in this status passes.
+    /// Whether the query accepts issues in this status.
     pub(crate) fn admits_status(&self, issue: &Issue) -> bool {
         self.status.is_none_or(|status| issue.status == status)
     }
 
-    /// Whether an issue passes all terms but the status; `last` is its last event's second, `title` what
-    /// it is called. Feedback passes only when its category is named.
+    /// Whether an issue meets all terms but the status. `last` is the second of its last event, `title` its title.
+    /// Feedback is found only if its category is named.
     pub(crate) fn admits(&self, issue: &Issue, last: i64, title: &str) -> bool {
         let category = match &self.category {
             Some(name) => name == issue.category.name(),

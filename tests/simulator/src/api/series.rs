@@ -1,4 +1,4 @@
-//! Numbers over time: values by group and day, and how many of them one answer holds (API §3).
+//! Series: values by group and day. One answer holds only so many of them.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use crate::http::reply::Reply;
 use crate::time;
 
 const DAY: i64 = 86_400;
-/// Values in one answer at most, totals included.
+/// The most values in one answer, totals included.
 const MOST_POINTS: usize = 10_000;
-/// Said where a range is too long.
+/// The refusal of a range that is too long.
 const TOO_MANY: &str =
     "Your interval and date range would create too many results. Use a larger interval, or a smaller date range.";
 
-/// The rows of the days that are asked for, grouped as is asked for. Groups that do not fit are left out without a word.
+/// The rows of the days and groups that are asked for. Groups that do not fit are silently left out.
 pub(super) fn answer(view: &View<'_>, rows: &[Value]) -> Answer {
     let refuse = |text: &str| Box::new(Reply::detail(400, text));
     let Some((start, end)) = view.window(Wording::Plain)? else {
@@ -44,7 +44,8 @@ pub(super) fn answer(view: &View<'_>, rows: &[Value]) -> Answer {
     Ok(Reply::text(body.to_string()))
 }
 
-/// The rows, and for each day as many groups more as the settings say: like the day's first row, but for one name.
+/// The rows, with additional groups for each day if the settings say so. Those are copies of the day's first row under
+/// another name.
 fn more(view: &View<'_>, rows: &[Value], name: &str) -> Vec<Value> {
     let mut all = rows.to_vec();
     for (at, row) in rows.iter().enumerate() {
@@ -78,7 +79,7 @@ fn group(view: &View<'_>, rows: &[&Value], days: &[String], by: &[&str], fields:
     })
 }
 
-/// The counts of the day that is running grow by one an hour.
+/// The counts of the current day grow by one an hour.
 fn grown(view: &View<'_>, value: &Value, day: &str) -> Value {
     let start = time::parse(day).unwrap_or_default();
     match value.as_i64() {

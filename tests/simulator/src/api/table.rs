@@ -1,4 +1,4 @@
-//! `organizations/{org}/events/`: error events as a table of the columns that are asked for (API §3).
+//! `organizations/{org}/events/`: error events as a table of the columns that are asked for.
 
 use std::cmp::Reverse;
 
@@ -69,7 +69,7 @@ fn rows<'a>(view: &View<'a>, dataset: &str) -> Answer<Vec<(&'a Issue, &'a Event)
         .filter(|issue| wanted.is_none_or(|id| id == issue.id.to_string()))
         .flat_map(|issue| issue.window(start.max(view.horizon()), end).iter().map(move |event| (issue, event)))
         .collect();
-    // Within a second the order changes from request to request, unless one is asked for.
+    // Within a second, rows have another order in each request unless the request asks for an order.
     let by_id = !view.settings.unstable_ties || view.call.all("sort").any(|sort| sort == "id");
     let within = |event: &Event| if by_id { event.id() } else { u128::from(mix2(view.nonce, event.seed())) };
     rows.sort_by_key(|(_, event)| (Reverse(event.second()), within(event)));

@@ -1,5 +1,5 @@
-//! What one request sees: the data, the habits of the server, the parameters. Reads the parameters
-//! that many endpoints share, and refuses bad ones with the server's own words (API §1.3–1.6).
+//! What one request sees: the data, the settings of the server, the parameters. This file reads the parameters that
+//! many endpoints share, and refuses bad ones in the server's own words.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -19,7 +19,7 @@ pub(crate) type Answer<T = Reply> = Result<T, Box<Reply>>;
 pub(crate) struct View<'a> {
     /// The data.
     pub(crate) org: &'a Organization,
-    /// The habits of the server.
+    /// The settings of the server.
     pub(crate) settings: &'a Settings,
     /// The request.
     pub(crate) call: &'a Call,
@@ -27,13 +27,13 @@ pub(crate) struct View<'a> {
     pub(crate) now: i64,
     /// A number that differs from request to request.
     pub(crate) nonce: u64,
-    /// Projects the caller is refused.
+    /// Projects that the caller may not read.
     pub(crate) denied: &'a BTreeSet<u64>,
     /// Events by project, kept between requests.
     pub(crate) index: &'a RefCell<EventIndex>,
 }
 
-/// How an endpoint words a bad window: most pass the text on, some wrap it.
+/// How an endpoint words a bad window. Most give the plain text, some wrap it.
 #[derive(Clone, Copy)]
 pub(crate) enum Wording {
     /// As it is.
@@ -55,7 +55,7 @@ impl View<'_> {
         self.now - self.settings.retention_days * 86_400
     }
 
-    /// A refusal: the old server does not catch bad parameters.
+    /// A refusal of a bad parameter. The old server fails on it instead.
     pub(crate) fn bad(&self, text: &str) -> Box<Reply> {
         if self.is_sentry9() { self.crash() } else { Reply::detail(400, text).into() }
     }
@@ -65,7 +65,7 @@ impl View<'_> {
         Reply::internal(self.nonce).into()
     }
 
-    /// 9.1.2 takes `project=-1` for a project that the caller may not see.
+    /// The refusal of Sentry 9.1.2, which takes `project=-1` for a project that the caller may not see.
     pub(crate) fn refuse_all_projects(&self) -> Answer<()> {
         let refused = self.is_sentry9() && self.call.all("project").any(|id| id == "-1");
         if refused { Err(Reply::forbidden().into()) } else { Ok(()) }
@@ -100,7 +100,7 @@ impl View<'_> {
         Ok(usize::try_from(size).expect("checked above").min(self.settings.most_rows))
     }
 
-    /// The page size of issue lists: too much is cut silently.
+    /// The page size of issue lists. One that is too large is silently reduced.
     pub(crate) fn limit(&self) -> Answer<usize> {
         let Some(text) = self.call.get("limit").filter(|text| !text.is_empty()) else {
             return Ok(100);
@@ -145,7 +145,7 @@ impl View<'_> {
         if self.settings.any_value_is_true { !value.is_empty() } else { value == "1" || value == "true" }
     }
 
-    /// The projects an organization endpoint is about (API §1.6).
+    /// The projects that an organization endpoint covers.
     pub(crate) fn projects(&self) -> Answer<BTreeSet<u64>> {
         let mut asked = BTreeSet::new();
         let mut all = self.settings.member_of_all;
@@ -191,7 +191,7 @@ impl View<'_> {
         Reply::new(302, "application/json", body.to_string()).with("Location", url)
     }
 
-    /// The issue a path names, by number or short id; a merged one answers with its survivor.
+    /// The issue that a path names, by number or short id. For a merged one, it is the issue it was merged into.
     pub(crate) fn issue(&self, text: &str) -> Answer<&Issue> {
         let found = match text.parse() {
             Ok(id) => self.org.surviving_issue(id),
@@ -201,7 +201,7 @@ impl View<'_> {
         if self.denied.contains(&issue.project) { Err(Reply::forbidden().into()) } else { Ok(issue) }
     }
 
-    /// Whether this server knows such issues at all: the old one knows errors only.
+    /// Whether this server knows such issues at all. The old one knows only errors.
     pub(crate) fn exists(&self, issue: &Issue) -> bool {
         let errors_only = matches!(self.settings.dialect, Dialect::Sentry9 | Dialect::GlitchTip);
         issue.is_live() && (issue.category == Category::Error || !errors_only)

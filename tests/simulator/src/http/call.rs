@@ -1,4 +1,4 @@
-//! One request as received: path segments and query pairs decoded, the headers that matter.
+//! A request as received: decoded path segments and query pairs, and the headers that matter.
 
 use percent_encoding::percent_decode_str;
 
@@ -17,7 +17,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Reads a request head; none if it is not complete yet.
+    /// Reads a request head. `None` if it is not complete yet.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, httparse::Error> {
         let mut headers = [httparse::EMPTY_HEADER; 64];
         let mut request = httparse::Request::new(&mut headers);

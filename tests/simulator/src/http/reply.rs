@@ -50,7 +50,7 @@ impl Reply {
         Self { link: Some(link), ..Self::list(rows) }
     }
 
-    /// An error as the REST framework words it.
+    /// An error in the words of the REST framework.
     pub(crate) fn detail(status: u16, text: &str) -> Self {
         Self::new(status, "application/json", json!({ "detail": text }).to_string())
     }
@@ -71,7 +71,7 @@ impl Reply {
         Self::detail(404, "The requested resource does not exist")
     }
 
-    /// 403 for things the token may not have.
+    /// 403 for things that the token may not read.
     pub(crate) fn forbidden() -> Self {
         Self::detail(403, "You do not have permission to perform this action.")
     }

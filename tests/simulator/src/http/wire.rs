@@ -1,4 +1,4 @@
-//! Turns an answer into bytes and sends them, spoiled as ordered.
+//! Turns an answer into bytes and sends them. A fault may spoil them.
 
 use std::io::Write;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub(crate) enum Spoil {
     TruncatedGzip,
 }
 
-/// What the connection is good for after an answer.
+/// What may follow on the connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// The next request.
@@ -48,7 +48,7 @@ pub(crate) struct Sent {
 pub(crate) struct Manner {
     /// Compress the body.
     pub(crate) gzip: bool,
-    /// Say nothing but close, as servers behind a plain socket do.
+    /// Close the connection without announcing it, as servers behind a plain socket do.
     pub(crate) close: bool,
     /// What goes wrong.
     pub(crate) spoil: Option<Spoil>,
@@ -84,7 +84,7 @@ async fn whole(stream: &mut TcpStream, message: &[u8], body: usize, close: bool)
     Ok(Sent { body, after: if close { After::Close } else { After::Keep } })
 }
 
-/// The pause lets the client read the headers before the reset throws away what it has not read.
+/// Pauses before the reset, since a reset throws away what the client has not read. So the client reads the headers.
 async fn reset_after(stream: &mut TcpStream, head: &[u8]) -> std::io::Result<Sent> {
     stream.write_all(head).await?;
     stream.flush().await?;

@@ -1,4 +1,4 @@
-//! Makes an organization from a [`Shape`]: projects, issues, events. Deterministic.
+//! Makes an organization from a [`Shape`]: projects, issues, events. The same shape gives the same organization.
 
 use chrono::{TimeDelta, Utc};
 
@@ -62,7 +62,7 @@ impl Organization {
         }
     }
 
-    /// The id of the next issue: ids only grow.
+    /// The id of the next issue. Ids only grow.
     pub(super) fn next_issue_id(&self) -> u64 {
         self.issues.last().map_or(FIRST_ISSUE, |issue| issue.id + 1)
     }
@@ -99,7 +99,7 @@ pub(super) const fn new_issue(id: u64, project: u64, number: u32, category: Cate
     Issue { id, project, number, category, status: Status::Unresolved, existence: Existence::Live, events: Vec::new() }
 }
 
-/// Events over a part of the shape's days: one in each slot of equal length, after the tied ones.
+/// Events over some of the shape's days, one in each of equal slots. The tied ones come first.
 fn events(shape: &Shape, size: usize, recent: bool, rng: &mut Rng) -> Vec<Event> {
     let newest = shape.now.timestamp() - 60;
     let span = i64::from(shape.days) * 86_400 - 120;

@@ -1,4 +1,4 @@
-//! An issue and its events. Knows times and ids; how they look on the wire is the renderers' business.
+//! An issue and its events: times and ids. `render` says what they look like on the wire.
 
 /// One event: its id and its time. Everything else about it is derived from the id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,11 +44,11 @@ impl Event {
 /// What an issue is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
-    /// An error: its events are in the project's event list too.
+    /// An error. Its events are also in the project's event list.
     Error,
-    /// A performance problem: events only by issue.
+    /// A performance problem. Its events are listed only by issue.
     Performance,
-    /// User feedback: listed only when asked for, events only by issue.
+    /// User feedback. It is listed only if asked for, and its events only by issue.
     Feedback,
 }
 
@@ -90,7 +90,7 @@ impl Status {
 pub enum Existence {
     /// It does.
     Live,
-    /// Its events belong to another issue now; its id answers with that one.
+    /// It was merged. Its events belong to another issue now, and its id answers with that issue.
     MergedInto(u64),
     /// It is gone.
     Deleted,

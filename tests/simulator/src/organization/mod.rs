@@ -1,4 +1,4 @@
-//! The data of the simulated organization, and how to find things in it. Knows nothing of HTTP.
+//! The data of the simulated organization, and how to find things in it. This file knows nothing of HTTP.
 
 mod generate;
 mod issue;
@@ -22,9 +22,9 @@ use chrono::{DateTime, Utc};
 pub struct Project {
     /// The id.
     pub id: u64,
-    /// The slug, the part of its address people choose.
+    /// The slug, which people choose and addresses contain.
     pub slug: String,
-    /// Slugs it had before; they redirect.
+    /// The slugs that it had before. They redirect.
     pub old_slugs: Vec<String>,
     /// The name people read.
     pub name: String,
@@ -49,11 +49,11 @@ pub struct Organization {
     pub created: DateTime<Utc>,
     /// Projects, in the order they were made.
     pub projects: Vec<Project>,
-    /// Teams, in the order they were made; the caller belongs to the first.
+    /// Teams, in the order they were made. The caller belongs to the first one.
     pub teams: Vec<Team>,
     /// Members, by id.
     pub members: Vec<Member>,
-    /// Issues, by id; merged and deleted ones stay here, marked.
+    /// Issues, by id. Merged and deleted ones stay here, with a mark.
     pub issues: Vec<Issue>,
     /// Releases, in the order they were made.
     pub releases: Vec<Release>,
@@ -66,7 +66,7 @@ pub struct Organization {
 pub(crate) enum Found<'a> {
     /// It is this one.
     Here(&'a Project),
-    /// It is this one, which has another slug now.
+    /// It is this one, but it has another slug now.
     Moved(&'a Project),
     /// There is none.
     Nowhere,
@@ -83,7 +83,7 @@ impl Organization {
         self.projects.iter().find(|project| project.slug == slug)
     }
 
-    /// Reads a path segment: an id if all digits, else a slug, perhaps an old one.
+    /// Reads a path segment. It is an id if it has only digits, else a slug, perhaps an old one.
     pub(crate) fn find_project(&self, text: &str) -> Found<'_> {
         if let Ok(id) = text.parse() {
             return self.project(id).map_or(Found::Nowhere, Found::Here);
@@ -115,7 +115,7 @@ impl Organization {
         format!("{}-{}", slug.to_uppercase(), issue.number)
     }
 
-    /// The living issue with this short id.
+    /// The issue with this short id, if it was not merged or deleted.
     pub(crate) fn issue_by_short_id(&self, text: &str) -> Option<&Issue> {
         self.issues.iter().find(|issue| issue.is_live() && self.short_id(issue) == text)
     }

@@ -1,6 +1,6 @@
-//! What happens to an organization over time: events arrive, people resolve, merge, rename.
+//! What happens to an organization over time: events arrive, people resolve, merge and rename.
 //!
-//! All of these panic when told about things that do not exist: a test that does so is wrong.
+//! All functions panic if something does not exist, since the test is wrong then.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -11,8 +11,8 @@ use crate::hash::mix2;
 const ADDED_PROJECT: u64 = 4_502_000_000;
 
 impl Organization {
-    /// Adds events to an issue, one a second, the newest at `at`; answers their ids. A resolved issue
-    /// opens again. An old `at` makes late events.
+    /// Adds events to an issue, one a second, the newest at `at`. Returns their ids. A resolved issue opens again. An
+    /// old `at` makes late events.
     ///
     /// # Panics
     /// If there is no such issue.
@@ -34,7 +34,7 @@ impl Organization {
         ids
     }
 
-    /// Adds an error issue with events as in [`Organization::add_events`]; answers its id.
+    /// Adds an error issue with events as in [`Organization::add_events`], and returns its id.
     ///
     /// # Panics
     /// If there is no such project.
@@ -55,7 +55,7 @@ impl Organization {
         id
     }
 
-    /// Adds a project to the first team; answers its id.
+    /// Adds a project to the first team, and returns its id.
     pub fn add_project(&mut self, slug: &str, at: DateTime<Utc>) -> u64 {
         let team = self.teams.first().map(|team| team.id);
         let id = self.next_serial() - FIRST_SERIAL + ADDED_PROJECT;
@@ -100,7 +100,7 @@ impl Organization {
         release.deploys.push(deploy);
     }
 
-    /// Resolves an issue; its last event stays where it was.
+    /// Resolves an issue. Its last event does not change.
     ///
     /// # Panics
     /// If there is no such issue.
@@ -109,7 +109,7 @@ impl Organization {
         self.issues[position].status = Status::Resolved;
     }
 
-    /// Merges an issue into another: its events move, its id answers with the other.
+    /// Merges an issue into another one. Its events move there, and its id answers with the other issue.
     ///
     /// # Panics
     /// If there is no such issue.
@@ -132,7 +132,7 @@ impl Organization {
         self.issues[position].events.clear();
     }
 
-    /// Gives a project another slug; the old one redirects.
+    /// Gives a project another slug. The old one redirects.
     ///
     /// # Panics
     /// If there is no such project.

@@ -1,4 +1,4 @@
-//! Teams and members. Deterministic.
+//! Generates teams and members.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -22,7 +22,7 @@ pub struct Team {
 pub struct Member {
     /// The id of the membership.
     pub id: u64,
-    /// The id of the account; none while the invitation is pending.
+    /// The id of the account. `None` while the invitation is pending.
     pub user: Option<u64>,
     /// Whether the account is active.
     pub active: bool,
@@ -56,7 +56,7 @@ pub(super) fn teams(shape: &Shape) -> Vec<Team> {
         .collect()
 }
 
-/// The members of a shape: every seventh is only invited, every eleventh has a closed account.
+/// The members of a shape. Every seventh one is only invited, every eleventh one has a closed account.
 pub(super) fn members(shape: &Shape, teams: &[Team]) -> Vec<Member> {
     (0..shape.members)
         .map(|position| {

@@ -1,4 +1,4 @@
-//! Releases with their commits and deploys. Deterministic.
+//! Generates releases with their commits and deploys.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -21,7 +21,7 @@ pub struct Commit {
 pub struct Deploy {
     /// The id.
     pub id: u64,
-    /// Where to.
+    /// The environment it went to.
     pub environment: &'static str,
     /// When it was done.
     pub finished: DateTime<Utc>,
@@ -40,7 +40,7 @@ pub struct Release {
     pub projects: Vec<u64>,
     /// When it was made.
     pub created: DateTime<Utc>,
-    /// When it was released, if that was told.
+    /// When it was released, if that is known.
     pub released: Option<DateTime<Utc>>,
     /// Oldest first.
     pub commits: Vec<Commit>,
@@ -48,8 +48,8 @@ pub struct Release {
     pub deploys: Vec<Deploy>,
 }
 
-/// The releases of a shape, oldest first: every third has no commits, every second no deploys,
-/// every fifth is archived.
+/// The releases of a shape, oldest first. Every third one has no commits, every second one no deploys, and every fifth
+/// one is archived.
 pub(super) fn generate(shape: &Shape, projects: &[Project]) -> Vec<Release> {
     let total = crate::count(shape.releases).max(1);
     (0..shape.releases)

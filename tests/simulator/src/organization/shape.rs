@@ -11,7 +11,7 @@ pub struct Shape {
     pub seed: u64,
     /// The slug of the organization.
     pub organization: String,
-    /// The time the data ends at; keep it equal to `Settings::now`.
+    /// The time at which the data ends. Keep it equal to `Settings::now`.
     pub now: DateTime<Utc>,
     /// How many projects.
     pub projects: usize,
@@ -19,8 +19,7 @@ pub struct Shape {
     pub issues_per_project: usize,
     /// How many events in each error issue.
     pub events_per_issue: usize,
-    /// Event counts of the error issues, project by project. A project named here takes its issues
-    /// from here; the others follow the two fields above.
+    /// Event counts of the error issues, project by project. Projects beyond this list have the two numbers above.
     pub issue_sizes: Vec<Vec<usize>>,
     /// The days back from `now` over which events are spread.
     pub days: u32,
@@ -38,8 +37,8 @@ pub struct Shape {
     pub commits_per_release: usize,
     /// Bytes of padding in every full event.
     pub event_bytes: usize,
-    /// How many events of each issue share one second. Without ties an issue has at most one event
-    /// a second, as long as the days have enough seconds.
+    /// How many events of each issue share one second. Without ties an issue has at most one event a second, if the
+    /// days have enough seconds.
     pub ties: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What a complete sync should hold. Computed from the data, never from answers.
+//! What a complete sync should hold. It is computed from the data, never from answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,18 +68,18 @@ impl Truth {
     }
 }
 
-/// Whose data counts: what the server still has and the caller may see.
+/// Which data counts: what the server still has, and the caller may see.
 pub(crate) struct Scope<'a> {
     /// The oldest second in retention.
     pub(crate) since: i64,
     /// Whether issues that are not errors exist.
     pub(crate) all_categories: bool,
-    /// Projects the caller is refused.
+    /// Projects that the caller may not read.
     pub(crate) denied: &'a BTreeSet<u64>,
 }
 
 impl Organization {
-    /// What a complete sync should hold if events since `since` (epoch seconds) are still there.
+    /// What a complete sync should hold if the server still has the events since `since` (epoch seconds).
     pub fn truth(&self, since: i64) -> Truth {
         self.truth_within(&Scope { since, all_categories: true, denied: &BTreeSet::new() })
     }

@@ -1,4 +1,4 @@
-//! The body of a full event: what was captured. Made up from the event's id.
+//! The body of a full event: what was captured. It is generated from the event's id.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -12,11 +12,11 @@ use crate::json::Object;
 use crate::organization::{Category, Event, Issue};
 use crate::time;
 
-/// What only some events have inside: every field that a server of any age gives.
+/// Embedded content that only some events have. It has every field that a server of any age gives.
 static INSIDE: LazyLock<Value> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../payloads/inside_event.json")).expect("an object"));
 
-/// Whether an event has something of everything.
+/// Whether an event has content of every kind.
 pub(super) fn is_rich(event: &Event) -> bool {
     mix2(event.seed(), 11).is_multiple_of(4)
 }
@@ -26,7 +26,7 @@ pub(super) fn rich_tag() -> String {
     INSIDE["tag"].to_string()
 }
 
-/// Adds what full rows have beyond short ones.
+/// Adds what full rows have and short ones have not.
 pub(super) fn full(object: &mut Object, context: &Context<'_>, issue: &Issue, event: &Event) {
     let kind = kind::of(issue);
     let seed = event.seed();

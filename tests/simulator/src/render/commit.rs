@@ -1,4 +1,4 @@
-//! Commits (API §2.14).
+//! Commits.
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Event rows in their three forms: short, full, detail (API §2.7).
+//! Event rows in their three forms: short, full, detail.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::json::Object;
 use crate::organization::{Category, Event, Issue, Organization};
 use crate::time;
 
-/// How much of an event is told.
+/// How much of an event a row has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// The list's default.
@@ -20,7 +20,7 @@ pub(crate) enum Form {
     Detail,
 }
 
-/// How finely the event's time is told: the endpoints differ.
+/// The precision of the event's time, which differs between endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fineness {
     /// Issue events, and everything on the old server.
@@ -36,9 +36,9 @@ pub(crate) enum Fineness {
 pub(crate) struct Context<'a> {
     /// The data.
     pub(crate) org: &'a Organization,
-    /// How much is told.
+    /// How much of the event the row has.
     pub(crate) form: Form,
-    /// How finely.
+    /// The precision of the time.
     pub(crate) fineness: Fineness,
     /// The old server's shape.
     pub(crate) sentry9: bool,
@@ -116,7 +116,7 @@ pub(crate) fn release_of(context: &Context<'_>, event: &Event) -> Option<usize> 
     (releases > 0 && !event.seed().is_multiple_of(5)).then(|| index(mix2(event.seed(), 9), releases))
 }
 
-/// What only details have. The neighbours are those of this moment.
+/// Adds what only details have. The neighbours are the events before and after it at this moment.
 fn detail(object: &mut Object, context: &Context<'_>, issue: &Issue, event: &Event) {
     let position = issue.events.partition_point(|other| other.order() < event.order());
     let newer = position.checked_sub(1).and_then(|at| issue.events.get(at)).map(Event::hex);

@@ -6,7 +6,7 @@ use super::event::{Context, Fineness, Form, row};
 use super::numbers::Numbers;
 use crate::organization::{Event, Issue, Member, Organization, Project, Release, Team};
 
-/// What an issue of GlitchTip has of Sentry's.
+/// The fields of Sentry's issues that GlitchTip has too.
 const ISSUE: &str = "annotations count culprit firstSeen hasSeen id isBookmarked isPublic isSubscribed lastSeen level \
     logger metadata numComments permalink project shareId shortId status statusDetails subscriptionDetails title type \
     userCount";
@@ -31,12 +31,12 @@ pub(crate) fn project(org: &Organization, project: &Project) -> Value {
     only(super::project::row(org, project, false), PROJECT)
 }
 
-/// A team: it has no name.
+/// A team. It has no name.
 pub(crate) fn team(org: &Organization, team: &Team) -> Value {
     only(super::person::team(org, team, false, false), TEAM)
 }
 
-/// A member: without name, with a role of its own, and nobody behind it while it is pending.
+/// A member. It has no name, and another role than in Sentry. While it is pending, it has no user.
 pub(crate) fn member(member: &Member) -> Value {
     let row = super::person::member(member, false);
     let user = if row["pending"] == json!(true) { Value::Null } else { row["user"].clone() };
@@ -53,7 +53,7 @@ pub(crate) fn issue(org: &Organization, issue: &Issue) -> Value {
     only(row, ISSUE)
 }
 
-/// A release: its version is all the name it has.
+/// A release. Its only name is the version.
 pub(crate) fn release(org: &Organization, release: &Release) -> Value {
     only(super::release::row(org, release, false), RELEASE)
 }
@@ -67,7 +67,7 @@ pub(crate) fn event_of_project(org: &Organization, issue: &Issue, event: &Event)
     row
 }
 
-/// An event in an issue's list: other names, and only `id` as in the project's.
+/// An event in an issue's list. All names but `id` differ from those in a project's list.
 pub(crate) fn event_of_issue(org: &Organization, issue: &Issue, event: &Event) -> Value {
     let Value::Object(row) = event_of_project(org, issue, event) else { return Value::Null };
     row.into_iter().map(|(key, value)| (with_underscores(&key), value)).collect::<Map<_, _>>().into()

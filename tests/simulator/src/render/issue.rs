@@ -1,4 +1,4 @@
-//! Issues, in lists and in detail (API §2.3, §2.5).
+//! Issues, in lists and in detail.
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::hash::pick;
 use crate::organization::{Category, Issue, Organization, Status};
 use crate::time;
 
-/// What an issue's row has, whatever its numbers.
+/// The fields of an issue's row, without its numbers.
 pub(crate) fn base(org: &Organization, issue: &Issue) -> Value {
     let kind = kind::of(issue);
     let project = org.project(issue.project);
@@ -125,7 +125,7 @@ pub(crate) fn expand(row: &mut Value, issue: &Issue, name: &str) {
     row[key] = value;
 }
 
-/// Drops and renames what the old server does not have.
+/// Drops and renames the fields that the old server does not have.
 pub(crate) fn age(row: &mut Value) {
     sentry9::issue(row);
 }

@@ -1,4 +1,4 @@
-//! What issues and events are about: a handful of errors, a slow query, and feedback. Derived from ids.
+//! What issues and events are about: some errors, a slow query, and feedback. All of it is derived from ids.
 
 use crate::hash::{mix, mix2, pick};
 use crate::organization::{Category, Event, Issue};
@@ -7,7 +7,7 @@ use crate::organization::{Category, Event, Issue};
 pub(crate) struct Kind {
     /// The platform.
     pub(crate) platform: &'static str,
-    /// The exception's type, or what stands in its place.
+    /// The exception's type, or a word used instead.
     pub(crate) name: &'static str,
     /// The title of the issue and its events.
     pub(crate) title: &'static str,
@@ -119,7 +119,7 @@ pub(crate) fn of(issue: &Issue) -> &'static Kind {
 /// How many different people there are among the users of events.
 pub(crate) const PEOPLE: usize = 53;
 
-/// The number of the person an event happened to; one event in four happened to nobody known.
+/// The number of the event's user. One event in four has none.
 pub(crate) fn person(event: &Event) -> Option<usize> {
     let hash = mix2(event.seed(), 3);
     (!hash.is_multiple_of(4)).then(|| crate::hash::index(hash >> 8, PEOPLE))

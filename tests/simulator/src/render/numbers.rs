@@ -1,4 +1,4 @@
-//! The numbers of an issue: how many events, people, since when. Counts; knows no JSON but its own.
+//! The numbers of an issue: how many events and people, first and last time.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::kind;
 use crate::organization::{Event, Issue};
 use crate::time;
 
-/// Counted over some of an issue's events, newest first.
+/// Numbers of some of an issue's events, newest first.
 pub(crate) struct Numbers<'a>(&'a [Event]);
 
 impl<'a> Numbers<'a> {
@@ -25,7 +25,7 @@ impl<'a> Numbers<'a> {
         self.0.len().to_string()
     }
 
-    /// `userCount`: different people.
+    /// `userCount`: how many different people.
     pub(crate) fn people(&self) -> u32 {
         let seen = self.0.iter().filter_map(kind::person).fold(0_u64, |seen, person| seen | 1 << person);
         seen.count_ones()
@@ -41,7 +41,7 @@ impl<'a> Numbers<'a> {
         self.0.first().map(|event| time::seconds(event.ms))
     }
 
-    /// The four under one roof, as `lifetime` has them.
+    /// The four numbers as one object, as in `lifetime`.
     pub(crate) fn object(&self) -> Value {
         json!({
             "count": self.count(), "userCount": self.people(), "firstSeen": self.first(),
@@ -50,7 +50,7 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// A series of counts: the last `buckets` spans of `seconds`, oldest first.
+/// A series of counts: the last `buckets` spans of `seconds` each, oldest first.
 pub(crate) fn series(issue: &Issue, now: i64, buckets: i64, seconds: i64) -> Value {
     let last = now - now.rem_euclid(seconds);
     (0..buckets)

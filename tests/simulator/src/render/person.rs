@@ -1,4 +1,4 @@
-//! Teams, members, users (API §2.9–2.11).
+//! Teams, members, users.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -61,7 +61,7 @@ pub(crate) fn user(org: &Organization, person: &Member, sentry9: bool) -> Value 
     row
 }
 
-/// The account of a member; null while the invitation is pending.
+/// The account of a member. Null while the invitation is pending.
 pub(crate) fn account(member: &Member) -> Value {
     let Some(id) = member.user else {
         return Value::Null;

@@ -1,4 +1,4 @@
-//! A project's detail (API §2.2).
+//! A project's detail.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Releases and deploys (API §2.12, §2.13, §2.15).
+//! Releases and deploys.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ fn short(version: &str) -> &str {
     version.split_once('@').map_or(version, |(_, rest)| rest)
 }
 
-/// Null for versions that are plain hashes; half-filled for odd ones.
+/// Null for versions that are plain hashes, and half-filled for malformed ones.
 fn version_info(version: &str) -> Value {
     let Some((package, raw)) = version.split_once('@') else {
         return Value::Null;
@@ -79,7 +79,7 @@ fn authors(org: &Organization, release: &Release) -> Value {
     known.into_iter().chain([stranger]).collect()
 }
 
-/// How far a release has come, by project slug.
+/// The adoption of a release, by project slug.
 pub(crate) fn adoption(org: &Organization, release: &Release) -> Value {
     let stage = json!({ "stage": "low_adoption", "adopted": null, "unadopted": null });
     let projects = release.projects.iter().filter_map(|id| org.project(*id));

@@ -1,4 +1,4 @@
-//! The shapes of Sentry 9.1.2, cut out of today's: which keys its rows had, and the few that are gone.
+//! The shapes of Sentry 9.1.2, made from today's rows: the keys it had, and the few that are gone today.
 
 use serde_json::{Map, Value, json};
 
@@ -52,7 +52,7 @@ pub(super) fn project_summary(row: &mut Value) {
     keep(row, PROJECT_DETAIL);
 }
 
-/// A project's detail; its latest release is a whole release.
+/// A project's detail. Its latest release is a whole release.
 pub(super) fn project_detail(row: &mut Value, latest: Option<Value>) {
     keep(row, PROJECT_DETAIL);
     row["latestRelease"] = latest.unwrap_or(Value::Null);
@@ -83,12 +83,12 @@ fn float_times(stats: &mut Value) {
     }
 }
 
-/// The organization: no links, so no region to find.
+/// The organization. It has no links, so it tells no region.
 pub(crate) fn organization(row: &mut Value) {
     keep(row, ORGANIZATION);
 }
 
-/// A team; its projects are short.
+/// A team, with short projects.
 pub(super) fn team(row: &mut Value) {
     keep(row, TEAM);
 }
@@ -105,7 +105,7 @@ pub(super) fn member(row: &mut Value) {
     row["flags"] = json!({ "sso:linked": false, "sso:invalid": false });
 }
 
-/// A release: no id, and projects by name and slug only.
+/// A release. It has no id, and only name and slug of its projects.
 pub(super) fn release(row: &mut Value) {
     keep(row, RELEASE);
     if let Some(projects) = row.get_mut("projects").and_then(Value::as_array_mut) {
@@ -120,7 +120,7 @@ pub(super) fn commit(row: &mut Value) {
     keep(row, COMMIT);
 }
 
-/// The number of an event's row in the old server's database; not its id.
+/// The number of an event's row in the old server's database. It is not the event's id.
 pub(crate) const fn row_id(event: &Event) -> u64 {
     mix(event.seed()) % 1_000_000_000
 }

@@ -1,4 +1,4 @@
-//! The tags and the user of an event, as text: lists of events render them by the hundred thousand.
+//! The tags and the user of an event, written as text, since lists of events render hundreds of thousands of them.
 
 use super::body;
 use super::event::{Context, release_of};
@@ -42,7 +42,7 @@ fn tag(context: &Context<'_>, key: &str, value: &str) -> String {
     tag.finish()
 }
 
-/// The person an event happened to.
+/// The user of an event.
 pub(super) fn user(person: usize, event: &Event) -> String {
     let country = pick(event.seed() >> 5, &[None, Some("DE"), Some("JP")]);
     let name = format!("usér{person}");

@@ -1,4 +1,4 @@
-//! A client that hides nothing: one connection, one GET, the raw answer.
+//! A client that hides nothing: one connection, one GET, one raw answer.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -45,7 +45,7 @@ pub fn self_hosted(shape: &Shape) -> Simulator {
     Simulator::start(Organization::generate(shape), Settings::self_hosted())
 }
 
-/// Everything a server sends for a request text, until it closes.
+/// Everything that a server sends for a request text, until it closes the connection.
 pub fn raw(sim: &Simulator, request: &str) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(sim.address())?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;

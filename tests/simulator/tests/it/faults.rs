@@ -1,4 +1,4 @@
-//! Faults, byte by byte, and the log's account of them.
+//! Faults, byte by byte, and what the log says about them.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Rate limits: headers, words, windows, requests in flight.
+//! Rate limits: headers, error texts, windows, requests in flight.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The simulator against the facts it is built on: cursors, limits, numbers, faults, shapes.
+//! Tests of the simulator: cursors, limits, numbers, faults and shapes are those of real servers.
 
 mod client;
 mod events;

@@ -1,4 +1,4 @@
-//! The three families of cursors, to the letter, and that pages add up to the truth.
+//! The three kinds of cursors, letter by letter. All pages together are the whole list.
 
 use std::collections::BTreeSet;
 

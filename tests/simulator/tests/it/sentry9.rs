@@ -1,4 +1,4 @@
-//! The server of 2019, as a real one was seen to answer.
+//! The server of 2019 answers like a real one that was observed.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Rows have every key the documented examples have.
+//! Rows have every key that the documented examples have.
 
 use sentry_simulator::{Shape, Simulator};
 use serde_json::Value;
