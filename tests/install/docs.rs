@@ -34,7 +34,7 @@ fn the_readme_names_every_option_and_every_stream() {
     }
 }
 
-/// The README's table of the streams that are read only where they are selected, as the table of streams has them.
+/// The table that the README must have of the streams that are not selected by default, made from the table of streams.
 fn more_streams() -> String {
     let mut block = String::from(
         "| Stream | Key | Replication | Read from | Requests in a run | Scope |\n| --- | --- | --- | --- | --- | --- |\n",
@@ -71,13 +71,13 @@ fn the_example_config_loads() {
     }
 }
 
-/// The settings of the plugin, as the table of options has them.
+/// The settings that `meltano.yml` must have, made from the table of options.
 fn meltano_settings() -> String {
     let mut block = String::from("    settings:\n");
     for option in OPTIONS {
         let _ = writeln!(block, "    - name: {}", option.name);
-        // No kind for numbers with fractions: Meltano does not know float, and cannot pass on a decimal that comes from
-        // the environment. The tap reads numbers that are written as strings.
+        // Numbers with fractions have no kind. Meltano does not know float, and it cannot pass on a decimal that comes
+        // from the environment. The tap also reads numbers that are written as strings.
         block += match option.kind {
             Kind::Text => "      kind: string\n",
             Kind::Secret => "      kind: string\n      sensitive: true\n",
@@ -141,7 +141,7 @@ fn documents() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// The name that a heading has in addresses.
+/// The name of a heading in a link.
 fn anchor(heading: &str) -> String {
     let kept = heading.trim_start_matches('#').trim().to_lowercase();
     kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect::<String>().replace(' ', "-")
@@ -163,7 +163,7 @@ fn links_lead_somewhere() {
     }
 }
 
-/// Messages change; the guide must name those that there are.
+/// Messages of the program change. The guide may quote only messages that exist.
 #[test]
 fn troubleshooting_quotes_the_program() {
     let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];

@@ -1,4 +1,4 @@
-//! The manifests for several machines do what they say: each is run here, with the tap and a target that keeps its input.
+//! The manifests for several machines work as written. Each is run here, with the tap and a target.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -16,7 +16,7 @@ fn document(name: &str) -> String {
     std::fs::read_to_string(path).expect("a manifest")
 }
 
-/// A machine: folders, and a PATH with the tap and programs of the test.
+/// A machine: folders, and a PATH with the tap and the test's own programs.
 struct Machine {
     folder: TempDir,
     simulator: Simulator,
@@ -45,7 +45,7 @@ impl Machine {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("it can be run");
     }
 
-    /// Runs a script as the manifest's machine would.
+    /// Runs a script as the machine in the manifest would.
     fn run(&self, script: &str, env: &[(String, String)]) {
         let tap = Path::new(env!("CARGO_BIN_EXE_tap-sentry")).parent().expect("a folder").display().to_string();
         let path = format!("{}:{tap}:{}", self.path("bin").display(), std::env::var("PATH").unwrap_or_default());
@@ -66,7 +66,7 @@ impl Machine {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Event ids in what the targets were given; fails on one that two were given.
+    /// The event ids that the targets got. Fails on an id that two of them got.
     fn loaded(&self) -> BTreeSet<String> {
         let mut ids = BTreeSet::new();
         for file in std::fs::read_dir(self.path("bin")).expect("a folder").map(|file| file.expect("a file").path()) {
@@ -91,7 +91,7 @@ impl Machine {
     }
 }
 
-/// A target: keeps what it is given, prints the states.
+/// A target that keeps its input and prints the states.
 const TARGET: &str = "#!/usr/bin/env bash\nset -e\nfile=$(dirname \"$0\")/$$.loaded\ncat > \"$file\"\n\
     grep '^{\"type\":\"STATE\"' \"$file\" | sed 's/^{\"type\":\"STATE\",\"value\"://; s/}$//'\n";
 
@@ -111,7 +111,7 @@ fn the_kubernetes_job_reads_every_share_once() {
 
     let machine = Machine::new();
     machine.program("target-postgres", TARGET);
-    // The volumes are folders of this test.
+    // The volumes are folders that this test made.
     let at = |folder: &str| format!("{}/", machine.path(folder).display());
     let script = script.join("\n").replace("/state/", &at("state")).replace("/config/", &at("config"));
     let run = || {
@@ -136,7 +136,7 @@ fn the_kubernetes_job_reads_every_share_once() {
 fn the_airflow_dag_maps_its_task_over_every_share() {
     let machine = Machine::new();
     machine.program("target-postgres", TARGET);
-    // Meltano's part: the settings from the environment, a state for each suffix.
+    // Does what Meltano does: takes the settings from the environment, and keeps a state for each suffix.
     machine.program(
         "meltano",
         "#!/usr/bin/env bash\nset -eo pipefail\n[ \"$1 $3 $4\" = 'run tap-sentry target-postgres' ]\n\
@@ -164,7 +164,7 @@ fn the_airflow_dag_maps_its_task_over_every_share() {
     assert_eq!(std::fs::read_dir(machine.path("state")).expect("states").count(), 4, "a state for each share");
 }
 
-/// As much of Airflow as the manifest uses: prints the mapped task instead of scheduling it.
+/// A stand-in for what the manifest uses of Airflow. It prints the mapped task instead of scheduling it.
 const AIRFLOW: &str = r#"
 import json, sys, types
 

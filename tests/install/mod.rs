@@ -1,5 +1,6 @@
 //! The documents agree with the program, and the deployments they describe work as written.
-//! The scripts `packaging/run` (pip, uv, cargo) and `meltano/run` check every way to install; they need Python packages.
+//! The scripts `packaging/run` (pip, uv, cargo) and `meltano/run` check every way to install.
+//! They need Python packages.
 
 mod docs;
 mod machines;

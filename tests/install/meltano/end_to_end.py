@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 STREAMS = ["projects", "project_detail", "teams", "users", "issues", "events", "releases", "release"]
 TARGET_FOLDER = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")).resolve()
 SCHEMA = "tap_sentry"  # where meltano.yml has target-postgres put the tables
-# Low enough that a run is still under way when it is to be stopped.
+# So low that a run still goes on when it is stopped.
 SLOW = {"TAP_SENTRY_RATE_LIMIT": "3"}
 
 
@@ -39,10 +39,10 @@ class Project:
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith(("TAP_SENTRY_", "TARGET_", "MELTANO_", "VIRTUAL_ENV"))}
         self.env |= {
-            "CARGO_TARGET_DIR": str(TARGET_FOLDER),  # what is built already is not built again
+            "CARGO_TARGET_DIR": str(TARGET_FOLDER),  # uses what is built already
             "MELTANO_SEND_ANONYMOUS_USAGE_STATS": "false",
             "MELTANO_CLI_LOG_LEVEL": "info",
-            "MELTANO_HUB_URL": "http://127.0.0.1:9",  # nobody is there: a question to the Hub would fail
+            "MELTANO_HUB_URL": "http://127.0.0.1:9",  # nobody listens there, so a question to the Hub fails
             "NO_COLOR": "1",
             "TARGET_POSTGRES_HOST": "127.0.0.1",
             "TARGET_POSTGRES_PORT": str(database.port),
@@ -50,13 +50,13 @@ class Project:
         }
 
     def checkout(self):
-        """What git would hand to a user, changes that are not committed included."""
+        """The files that git gives to a user, with changes that are not committed."""
         shutil.rmtree(self.folder, ignore_errors=True)
         listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=REPOSITORY).out
         for name in filter(None, listed.split("\0")):
             if (REPOSITORY / name).is_file():
                 (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-                # With its times: cargo then sees that what it built from the repository is still good.
+                # Keeps the dates, so that cargo sees that its build of the repository is still good.
                 shutil.copy2(REPOSITORY / name, self.folder / name)
 
     def __call__(self, *arguments, code=0, **env):
@@ -67,7 +67,7 @@ class Project:
         return self("run", *options, "tap-sentry", target, code=code, **env)
 
     def started(self, target, **env):
-        """`meltano run`, not waited for. Its log goes to a file, so that no full pipe can hold it up."""
+        """Starts `meltano run` and does not wait for it. Its log goes to a file, so that no full pipe can hold it up."""
         with open(self.folder / "stopped.log", "w") as log:
             command = [self.meltano, "run", "tap-sentry", target]
             return subprocess.Popen(command, cwd=self.folder, env={**self.env, **env}, stdout=log, stderr=log)
@@ -113,7 +113,7 @@ def whole_keys_of(messages):
 
 
 def truth(tap, work, config):
-    """What a run of the tap alone gives."""
+    """What a run of the tap without Meltano writes."""
     (work / "truth.json").write_text(json.dumps(config))
     columns, keys = keys_of(run([tap, "--config", work / "truth.json"]).out.splitlines())
     expect(sorted(keys) == sorted(STREAMS) and all(keys.values()), f"the truth lacks a stream: {counts(keys)}")
@@ -153,7 +153,7 @@ def same(loaded, wanted, where):
 
 
 class EndToEnd:
-    """All of it on one simulated Sentry."""
+    """All steps on one simulated Sentry."""
 
     def __init__(self, steps, work, packages, project, database):
         self.steps, self.work, self.packages, self.project, self.database = steps, work, packages, project, database
@@ -239,7 +239,7 @@ class EndToEnd:
                    "the bookmark of events stays where it was")
 
     def written_events(self, most):
-        """The target stamps what it writes with the start of the run: the last run wrote few events."""
+        """The target marks rows with the start of the run. The marks say that the last run wrote few events."""
         column, table = '"_sdc_sync_started_at"', f'"{SCHEMA}"."events"'
         [row] = self.database.query(
             f"select count(*) from {table} where {column} = (select max({column}) from {table})")
@@ -248,7 +248,7 @@ class EndToEnd:
 
     def refresh(self):
         with self.steps.step("run --full-refresh tap-sentry target-postgres") as notes:
-            # Taps that know activate_version mark what is gone; nothing is, so no row may be marked.
+            # Targets that know ACTIVATE_VERSION mark rows that are gone. None is, so no row may be marked.
             self.project.load("target-postgres", "--full-refresh", TAP_SENTRY_ACTIVATE_VERSION="true")
             notes.append(self.same_in_postgres())
             [written] = self.database.query(f'select count(distinct "_sdc_sync_started_at") from "{SCHEMA}"."events"')
@@ -259,7 +259,7 @@ class EndToEnd:
                 expect(gone == "0", f"{gone} rows of {stream} are marked as deleted")
 
     def every_stream(self):
-        """What is read only where it is selected has its tables too: as many rows as there are keys."""
+        """Optional streams have tables too, with as many rows as there are keys."""
         with self.steps.step("every stream into target-postgres") as notes:
             config = self.simulator.config | {"all_streams": True, "rate_limit": 400}
             (self.work / "every.json").write_text(json.dumps(config))
@@ -280,7 +280,7 @@ class EndToEnd:
             notes.append(f"{sum(map(len, wanted.values()))} rows in {len(wanted)} streams")
 
     def shares(self):
-        """Two shares of the projects, each with a state of its own, are the whole."""
+        """Two shares of the projects, each with its own state, have all records together."""
         with self.steps.step("two shares into target-postgres") as notes:
             projects = []
             for share in "1", "2":
@@ -293,7 +293,7 @@ class EndToEnd:
             notes.append(same(in_postgres(self.database, "shares", self.columns), self.truth, "PostgreSQL"))
 
     def empty(self):
-        """As if nothing had been loaded yet."""
+        """Forgets everything that was loaded."""
         self.database.drop(SCHEMA)
         self.project("state", "clear", "--force", "dev:tap-sentry-to-target-postgres")
 
@@ -304,7 +304,7 @@ class EndToEnd:
         return f"{sum(loaded.values())} of {sum(wanted.values())} rows are there"
 
     def broken(self):
-        """Runs that end badly, one upon the other, and then one that brings the rest."""
+        """Several runs in a row end badly. Then one brings the rest."""
         self.empty()
         with self.steps.step("a target that dies at once") as notes:
             result = self.project.load("target-postgres", code=None, TARGET_POSTGRES_PORT="1")
@@ -324,10 +324,10 @@ class EndToEnd:
             notes.append(self.same_in_postgres())
 
     def stopped(self, whose, how):
-        """Starts a slow run and ends one of its processes; answers Meltano's exit code."""
+        """Starts a slow run and ends one of its processes; returns Meltano's exit code."""
         process = self.project.started("target-postgres", **SLOW)
         try:
-            # Discovery is a run of the tap too: the one with a catalog is the sync.
+            # Discovery runs the tap too. The sync is the run with a catalog.
             tap = descendant(process.pid, lambda a: a[0].endswith("/tap-sentry") and "--catalog" in a)
             target = descendant(process.pid, lambda a: any(part.endswith("/target-postgres") for part in a))
             time.sleep(4)
@@ -355,7 +355,7 @@ class EndToEnd:
             self.steps.skip(name, skipped)
 
     def piped(self, command):
-        """`tap | target` without Meltano; both must end well."""
+        """`tap | target` without Meltano. Both must end with exit code 0."""
         (self.work / "tap.json").write_text(json.dumps(self.simulator.config))
         tap = subprocess.Popen([self.project.tap, "--config", self.work / "tap.json"], stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL)
@@ -413,7 +413,7 @@ class EndToEnd:
 
 
 def real(steps, work, project, database):
-    """The same meltano.yml on a real Sentry server, where there is one."""
+    """The same meltano.yml on a real Sentry server, if there is one."""
     given = {name: os.environ.get(f"TAP_SENTRY_REAL_{name}") for name in ("URL", "ORG", "TOKEN")}
     if not all(given.values()):
         steps.skip("a real server into target-postgres", "TAP_SENTRY_REAL_URL, _ORG and _TOKEN are not set")
@@ -434,7 +434,7 @@ def real(steps, work, project, database):
 
 
 def prepare(steps, work, again, cleanup):
-    """What all steps need: Meltano, a database, and the project with its plugins, `again` as the last run left it."""
+    """What all steps need: Meltano, a database, and the project with its plugins. With `again`, as the last run left it."""
     with steps.step("Meltano is installed") as notes:
         packages = Packages(work)
         programs = packages.install("meltano", "meltano>=4.4,<4.5")
@@ -477,7 +477,8 @@ def main():
     parser.add_argument("--work", type=Path, help="a folder that is kept and used again")
     parser.add_argument("--real", action="store_true", help="only the step with a real server")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: everything is stopped and cleaned up
+    # The exception lets everything be stopped and cleaned up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with contextlib.ExitStack() as cleanup:
         work = arguments.work
         if work is None:

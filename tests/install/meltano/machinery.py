@@ -1,4 +1,4 @@
-"""What the steps stand on: commands with a log, a timed list of steps, and the servers that are started and stopped."""
+"""Helpers of the steps: commands with a log, a timed list of steps, and servers that are started and stopped."""
 
 import contextlib
 import json
@@ -15,11 +15,11 @@ from pathlib import Path
 
 
 class Skipped(Exception):
-    """Something that is not part of this project is not here."""
+    """Something that the test needs, and that is not part of this project, is missing."""
 
 
 class Failed(Exception):
-    """Something is not as it must be."""
+    """A check failed."""
 
 
 def expect(holds, what):
@@ -38,7 +38,7 @@ class Result:
     err: str
 
     def tail(self, lines=40):
-        """The end of what it said, for a person who wants to know why."""
+        """The end of its output, for people who want to know why it failed."""
         return "\n".join((self.out + self.err).splitlines()[-lines:])
 
 
@@ -65,7 +65,7 @@ class Steps:
 
     @contextlib.contextmanager
     def step(self, name):
-        """Times what happens inside; what is put into the list it gives is shown beside the time."""
+        """Measures the time of a step. Notes that are put into the list are shown beside it."""
         start, notes = time.monotonic(), []
         print(f"\n=== {start - self.began:4.0f}s {name}", flush=True)
         yield notes
@@ -75,7 +75,7 @@ class Steps:
             print(f"    {note}", flush=True)
 
     def skip(self, name, why):
-        """Says aloud what was left out."""
+        """Prints what was left out."""
         print(f"\nSKIPPED: {name}: {why}", flush=True)
         self.rows.append((name, 0.0, f"SKIPPED: {why}"))
 
@@ -89,14 +89,14 @@ class Steps:
 
 
 def free_port():
-    """A port of this machine that nobody listens on now."""
+    """A free port of this machine."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 def stop(process, how=signal.SIGTERM):
-    """Ends a process that we started, for good."""
+    """Ends a process that this script started. Kills it if it does not end by itself."""
     if process.poll() is None:
         process.send_signal(how)
         try:
@@ -106,7 +106,7 @@ def stop(process, how=signal.SIGTERM):
             process.wait()
 
 
-# ---- processes of others' making -------------------------------------------------------------------------------------
+# ---- processes that others started -----------------------------------------------------------------------------------
 
 
 def processes():
@@ -116,17 +116,17 @@ def processes():
             continue
         with contextlib.suppress(OSError, IndexError, ValueError):
             arguments = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-            # The name in parentheses may hold anything, parentheses too: count from the last one.
+            # The name in parentheses may hold parentheses too, so count from the last one.
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             yield int(folder.name), parent, arguments
 
 
 def descendant(root, wanted, seconds=60):
-    """Waits for a process below `root` whose arguments are `wanted`; answers its pid."""
+    """Waits for a process below `root` whose arguments are `wanted`; returns its pid."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         family, known = {root}, list(processes())
-        for _ in range(4):  # meltano, uv or a wrapper, the plugin: generations enough
+        for _ in range(4):  # meltano, uv or a wrapper, the plugin: four generations are enough
             family |= {pid for pid, parent, _ in known if parent in family}
         for pid, _, arguments in known:
             if pid in family and pid != root and wanted(arguments):
@@ -136,7 +136,7 @@ def descendant(root, wanted, seconds=60):
 
 
 def left_behind(folder):
-    """Processes that still have something to do with a folder."""
+    """Processes that still use a folder."""
     mine = os.getpid()
     return [arguments for pid, _, arguments in processes() if pid != mine and any(str(folder) in a for a in arguments)]
 
@@ -145,7 +145,7 @@ def left_behind(folder):
 
 
 class Packages:
-    """Virtual environments, filled by uv: a tenth of the time that pip takes, and what Meltano itself uses."""
+    """Virtual environments, filled by uv. It takes a tenth of the time of pip, and Meltano uses it too."""
 
     def __init__(self, work):
         self.work = work
@@ -158,7 +158,7 @@ class Packages:
                 raise Skipped(f"no package index, or no venv: {failed}") from failed
 
     def install(self, name, *requirements):
-        """An environment of its own for some requirements; answers its folder of programs."""
+        """Makes an environment for some requirements. Returns its folder of programs."""
         folder = self.work / name
         if not folder.exists():
             try:
@@ -174,21 +174,22 @@ class Packages:
 
 
 class Postgres:
-    """A cluster of its own, that ends with this script."""
+    """A PostgreSQL cluster that ends with this script."""
 
     def __init__(self):
         versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         if not versions:
             raise Skipped("no PostgreSQL")
         self.programs, self.port = versions[-1], free_port()
-        # Not below the folder of the other things: whom PostgreSQL runs as may not get in there.
+        # Not below the work folder, since the user that PostgreSQL runs as may not enter that.
         self.folder = Path(tempfile.mkdtemp(prefix="tap-sentry-postgres-"))
         if os.geteuid() == 0:  # PostgreSQL refuses to run as root
             shutil.chown(self.folder, "postgres", "postgres")
         folder = self.folder / "data"
         self.run_own([self.programs / "initdb", "-D", folder, "-A", "trust", "-U", "postgres", "-E", "UTF8",
                       "--locale=C.UTF-8", "--no-sync"])
-        # Nothing here has to outlive a power cut, and no socket: other clusters have theirs in the usual place.
+        # No fsync, since nothing has to outlive a power cut. No socket, since other clusters have theirs in the usual
+        # place.
         settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off",
                     "synchronous_commit": "off", "full_page_writes": "off", "jit": "off"}
         command = [self.programs / "postgres", "-D", folder, "-p", str(self.port)]
@@ -236,7 +237,7 @@ class Postgres:
         self.query(f'drop schema if exists "{schema}" cascade')
 
     def keys(self, schema, table, column):
-        """The keys in a table; none if there is no such table yet."""
+        """The keys in a table. None if there is no such table yet."""
         there = self.query(f"select to_regclass('\"{schema}\".\"{table}\"') is not null")
         return set(self.query(f'select "{column}" from "{schema}"."{table}"')) if there == ["t"] else set()
 
@@ -250,7 +251,7 @@ class Postgres:
 
 
 class Simulator:
-    """`examples/simulator.rs`: ends with its input, and lets time pass for every line of it."""
+    """`examples/simulator.rs`. It ends with its input, and lets time pass for every line of it."""
 
     def __init__(self, program, *shape):
         self.process = subprocess.Popen([str(program), *map(str, shape)], stdin=subprocess.PIPE,
@@ -263,7 +264,7 @@ class Simulator:
         self.config = json.loads(text)
 
     def later(self):
-        """Lets time pass; answers what happened in it."""
+        """Lets time pass. Returns what happened in it."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         return self.process.stdout.readline().strip()
