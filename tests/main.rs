@@ -6,7 +6,7 @@
 //! - `state`: incremental runs, and runs that were killed
 //! - `servers`: sentry.io, self-hosted Sentry, GlitchTip, and the connection to them
 //! - `limits`: rate limits, the number of requests, memory
-//! - `faults`: what a run makes of every kind of trouble
+//! - `faults`: how a run ends if something goes wrong
 //! - `install`: documents, packages, deployments
 //!
 //! `laws` checks the sources and the table of streams, `support` runs the tap, and `simulator` is a crate of its own.

@@ -1,4 +1,4 @@
-//! Failures end honestly: an exit code, one line that says what to do, and no bookmark past what was not read.
+//! How a failed run ends: with an exit code and one line that says what to do. No bookmark covers what was not read.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ fn simulator() -> Simulator {
     Simulator::start(Organization::generate(&Shape::default()), Settings::self_hosted())
 }
 
-/// The one line that says why.
+/// The line that says why the run failed. There is only one.
 fn critical(run: &Run) -> String {
     assert_eq!(run.code, 1, "{}", run.stderr);
     let lines: Vec<_> = run.stderr.lines().filter(|line| line.starts_with("CRITICAL ")).collect();
@@ -69,14 +69,14 @@ fn a_missing_scope_is_named_and_the_other_streams_are_read() {
 fn an_unreachable_server_is_given_up_after_the_retries() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
-    drop(listener); // nobody listens there any more
+    drop(listener); // now nobody listens there
     let run = Tap::at(&format!("http://{address}/"), "acme", "x").set("max_retries", json!(2)).run();
     let line = critical(&run);
     assert!(line.contains("cannot connect") && line.contains("cannot be reached"), "{line}");
 }
 
 #[test]
-fn passing_failures_lose_nothing() {
+fn transient_failures_lose_nothing() {
     let simulator = simulator();
     let html = FaultKind::Status {
         code: 502,
@@ -100,7 +100,7 @@ fn passing_failures_lose_nothing() {
     for (nth, kind) in faults.into_iter().enumerate() {
         simulator.add_fault(Fault { path_contains: String::new(), nth: NthHit::only(nth as u64 * 3 + 2), kind });
     }
-    // Only lists have pages.
+    // Only a list has pages.
     let teams = "/acme/teams/".to_owned();
     simulator.add_fault(Fault { path_contains: teams, nth: NthHit::only(1), kind: FaultKind::EmptyPage });
     let run = Tap::new(&simulator).sync();

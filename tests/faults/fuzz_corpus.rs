@@ -1,4 +1,4 @@
-//! The fuzz targets over their kept corpus, without a fuzzer: what was once found stays found.
+//! Replays the kept corpus through the fuzz targets, without a fuzzer. A mistake found once does not come back.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Links between pages: repeated, foreign, missing, and pages with nothing in them; redirects on the same host.
+//! Links between pages: repeated, to another host, or missing. Empty pages. Redirects on the same host.
 
 use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
@@ -8,7 +8,7 @@ use super::matrix::{at_every_place, expected, keys, run_cases, simulator, strike
 use super::places::{Place, places};
 use crate::support::{Run, Tap};
 
-/// Strikes every list with the same fault in one run that must lose nothing.
+/// One run in which the fault strikes every list. It must lose nothing.
 fn harmless(nth: NthHit, kind: FaultKind) -> (Simulator, Run) {
     let simulator = simulator();
     for place in places(&simulator).iter().filter(|place| place.list) {
@@ -59,7 +59,7 @@ fn redirects_on_the_same_host_are_followed() {
         org.rename_project(&slug, "renamed");
         org.projects[1].name = slug;
     });
-    // The list still has the old slug: the project is renamed while the run goes on.
+    // The list still has the old slug, as if the project was renamed after it was listed.
     let old = simulator.read(|org| org.projects[1].old_slugs[0].clone());
     let places = places(&simulator);
     strike(
@@ -88,7 +88,7 @@ fn a_redirect_that_leads_back_to_itself_is_a_gap() {
     run_cases(&at_every_place("a redirect", NthHit::first(2), &FaultKind::Redirect { location }, judge));
 }
 
-/// Elsewhere only the length of the page can tell.
+/// If `Link` is missing, only the length of the page tells that more may follow.
 #[test]
 fn a_full_page_without_a_link_is_a_warning() {
     let shape = Shape { teams: 150, releases: 120, issues_per_project: 60, ..Shape::default() };
@@ -117,7 +117,7 @@ fn a_full_page_without_a_link_is_a_warning() {
     assert!(activated(&short, "users"));
 }
 
-/// A list of events that ends before it should: nothing tells it from the end but the issue's own count.
+/// The list of events ends too early. Only the count of the issue tells that events are missing.
 #[test]
 fn fewer_events_than_the_issues_announce_are_a_warning() {
     for by_issue in [false, true] {

@@ -1,4 +1,4 @@
-//! Rows that are odd: not objects, without keys, huge, deep, or with text and numbers that few programs can take.
+//! Malformed rows: not objects, without keys, huge, deeply nested, or with text and numbers that few programs can read.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::matrix::{at_every_place, expected, keys, run_cases, side_by_side, sim
 use super::places::{Place, places};
 use crate::support::Run;
 
-/// Puts this at the front of the first object of every place's first answer, and passes unknown fields on.
+/// Puts a field at the front of the first object in the first answer of every place. The tap keeps unknown fields.
 fn run_with(field: &[u8]) -> (Run, super::matrix::Keys) {
     let simulator = simulator();
     let kind = FaultKind::Replace { from: b"{".to_vec(), to: [b"{", field, b","].concat() };
@@ -52,7 +52,7 @@ fn deep_nesting_passes_through() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     let (mut run, expected) = run_with(format!("\"deep\":{deep}").as_bytes());
     assert!(run.stdout.matches(&deep).count() >= 5);
-    // Few parsers can read the lines with it in them.
+    // Few parsers can read lines that hold it.
     let lines = run.stdout.replace(&deep, "0");
     run.messages = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(keys(&run), expected);
@@ -71,18 +71,18 @@ fn a_very_big_row_passes_through() {
     assert_eq!(keys(&run)["events"], expected(&simulator.truth())["events"]);
 }
 
-/// What is put into rows, what must come out, what must not, and what is said of it.
+/// What is put into rows, what must come out, what must not come out, and what the log says.
 type Text = (&'static [u8], &'static str, &'static str, &'static str);
 
 const TEXTS: [Text; 4] = [
-    (b"\"odd\":\"a\xffb\"", "a\u{fffd}b", "\u{0}", "not UTF-8"),
-    (br#""odd":"a\u0000b""#, r"a\ufffdb", r"\u0000", "replaced by U+FFFD"),
-    (br#""odd":"a\ud800b""#, r"a\ufffdb", r"\ud800", "replaced by U+FFFD"),
-    (br#""odd":184467440737095516160001"#, "184467440737095516160001", r"\ufffd", ""),
+    (b"\"malformed\":\"a\xffb\"", "a\u{fffd}b", "\u{0}", "not UTF-8"),
+    (br#""malformed":"a\u0000b""#, r"a\ufffdb", r"\u0000", "replaced by U+FFFD"),
+    (br#""malformed":"a\ud800b""#, r"a\ufffdb", r"\ud800", "replaced by U+FFFD"),
+    (br#""malformed":184467440737095516160001"#, "184467440737095516160001", r"\ufffd", ""),
 ];
 
 #[test]
-fn odd_text_and_numbers_arrive_in_a_form_that_targets_can_take() {
+fn malformed_text_and_numbers_arrive_in_a_form_that_targets_can_take() {
     side_by_side(
         &TEXTS,
         |text| text.1.to_owned(),
@@ -94,7 +94,7 @@ fn odd_text_and_numbers_arrive_in_a_form_that_targets_can_take() {
             let streams: BTreeSet<_> = run
                 .messages
                 .iter()
-                .filter(|line| !line["record"]["odd"].is_null())
+                .filter(|line| !line["record"]["malformed"].is_null())
                 .collect::<Vec<_>>()
                 .iter()
                 .map(|line| line["stream"].to_string())

@@ -1,4 +1,4 @@
-//! How a case of the matrix is run and judged: a small organization, a tap that asks for everything, four outcomes.
+//! Runs and judges the cases of the fault matrix: a small organization, a tap that asks for everything, four outcomes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 use super::places::{Place, places};
 use crate::support::{Run, Tap, discovered};
 
-/// What a run comes to.
+/// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Exit 0, and everything is there.
     Recovered,
-    /// Exit 0, one thing is missing, counted and named with this word.
+    /// Exit 0. One thing is missing; the log counts it and names it with this word.
     Skipped(&'static str),
-    /// Exit 1, the last line names it, the rest is there, the next run brings what was missing.
+    /// Exit 1. The last line names what is missing, everything else is there, and the next run brings the rest.
     Gap,
-    /// Exit 1 at once, and the next run brings what was missing.
+    /// Exit 1 at once. The next run brings what was missing.
     Fatal,
 }
 
@@ -37,10 +37,10 @@ const KEYS: [(&str, &str); 8] = [
     ("releases", "version"),
     ("release", "version"),
 ];
-/// Cases that run at once: most of their time is waiting.
+/// How many cases run at the same time. They mostly wait.
 const AT_ONCE: usize = 12;
 
-/// A simulator with little in it, but something of everything.
+/// A small organization that has something of every kind.
 pub fn simulator() -> Simulator {
     let shape = Shape {
         projects: 2,
@@ -69,7 +69,7 @@ pub fn tap(simulator: &Simulator) -> Tap {
     Tap::new(simulator).catalog(catalog).set("fetch_issue_details", json!(true))
 }
 
-/// A tap that asks for the place; details cost many requests and are left out elsewhere.
+/// A tap that asks for the place. It asks for details only if the place needs them, since they cost many requests.
 fn tap_for(simulator: &Simulator, place: &Place) -> Tap {
     if ["issue", "event"].contains(&place.name) { tap(simulator) } else { Tap::new(simulator) }
 }
@@ -79,12 +79,12 @@ pub fn strike(simulator: &Simulator, place: &Place, nth: NthHit, kind: &FaultKin
     simulator.add_fault(Fault { path_contains: place.path.clone(), nth, kind: kind.clone() });
 }
 
-/// The keys that a run wrote; fails on one that it wrote twice.
+/// The keys that a run wrote. Fails on a key that it wrote twice.
 pub fn keys(run: &Run) -> Keys {
     KEYS.into_iter().map(|(stream, field)| (stream, run.keys(stream, field))).collect()
 }
 
-/// The keys that there are.
+/// The keys that a complete run writes.
 pub fn expected(truth: &Truth) -> Keys {
     let versions: BTreeSet<String> = truth.releases.keys().cloned().collect();
     let issues = truth.issues.keys().cloned().collect();
@@ -100,7 +100,7 @@ pub fn critical(run: &Run) -> &str {
     last
 }
 
-/// Everything is there but for what the place's streams miss.
+/// Only the place's streams may miss something.
 fn assert_rest(run: &Run, truth: &Truth, place: &Place) {
     let (found, expected) = (keys(run), expected(truth));
     for (stream, keys) in &expected {
@@ -112,17 +112,17 @@ fn assert_rest(run: &Run, truth: &Truth, place: &Place) {
     }
 }
 
-/// No bookmark of the place's streams speaks for what was not read.
+/// No bookmark of the place's streams covers what was not read.
 fn assert_bookmark_stayed(state: &Value, truth: &Truth, place: &Place, critical: &str) {
     for stream in place.streams.iter().filter(|stream| critical.contains(&format!("{stream}: "))) {
         let bookmark = &state["bookmarks"][stream];
-        let spoken_for = |id: &String| bookmark["projects"].get(id).is_some();
-        let leaves_out = bookmark["projects"].is_object() && !truth.projects.iter().all(spoken_for);
+        let covered = |id: &String| bookmark["projects"].get(id).is_some();
+        let leaves_out = bookmark["projects"].is_object() && !truth.projects.iter().all(covered);
         assert!(bookmark["start"].is_null() || leaves_out, "the bookmark of {stream} moved: {bookmark}");
     }
 }
 
-/// Runs and judges one case; where it is asked for, the run that follows a failed one brings what was missing.
+/// Runs and judges one case. If the case wants it, a second run follows and must bring what was missing.
 fn judge(simulator: &Simulator, tap: Tap, case: &Case) {
     let place = &case.place;
     let truth = simulator.truth();
@@ -148,13 +148,13 @@ fn judge(simulator: &Simulator, tap: Tap, case: &Case) {
         }
         Outcome::Fatal => assert!(!critical(&run).contains("finished with gaps"), "{}", run.stderr),
     }
-    if case.heals {
-        assert_healed(simulator, tap, &run);
+    if case.runs_again {
+        assert_next_run_completes(simulator, tap, &run);
     }
 }
 
 /// Once the fault is gone, the next run brings what was missing.
-fn assert_healed(simulator: &Simulator, tap: Tap, failed: &Run) {
+fn assert_next_run_completes(simulator: &Simulator, tap: Tap, failed: &Run) {
     simulator.clear_faults();
     let tap = if failed.messages.is_empty() { tap } else { tap.state(failed.last_state()) };
     let second = tap.run();
@@ -173,12 +173,12 @@ pub struct Case {
     pub nth: NthHit,
     pub kind: FaultKind,
     pub outcome: Outcome,
-    /// Whether a run follows that must bring what was missing.
-    pub heals: bool,
+    /// Whether a second run follows, which must bring what was missing.
+    pub runs_again: bool,
     pub options: Vec<(&'static str, Value)>,
 }
 
-/// One fault at every place that `outcome` has a word on.
+/// One fault at every place for which `outcome` returns something.
 pub fn at_every_place(
     fault: &'static str,
     nth: NthHit,
@@ -188,20 +188,20 @@ pub fn at_every_place(
     let options = || vec![("max_retries", json!(1))];
     let case = |place: Place| {
         let outcome = outcome(&place)?;
-        Some(Case { fault, place, nth: nth.clone(), kind: kind.clone(), outcome, heals: true, options: options() })
+        Some(Case { fault, place, nth: nth.clone(), kind: kind.clone(), outcome, runs_again: true, options: options() })
     };
     places(&simulator()).into_iter().filter_map(case).collect()
 }
 
-/// Without the runs that follow: for faults that go the way of another one, which has them.
+/// Drops the second runs. Use it for faults that are handled like another one whose second runs are checked.
 pub fn briefly(mut cases: Vec<Case>) -> Vec<Case> {
     for case in &mut cases {
-        case.heals = false;
+        case.runs_again = false;
     }
     cases
 }
 
-/// Faults that go the same way, in turn: each place has one of them, and only the first run.
+/// For faults that are all handled alike: each place gets one of them in turn, without a second run.
 pub fn in_turn(faults: &[(&'static str, FaultKind)], outcome: impl Fn(&Place) -> Option<Outcome>) -> Vec<Case> {
     let all = places(&simulator());
     let turn = |place: &Place| all.iter().position(|other| other.name == place.name).expect("a place") % faults.len();
@@ -211,7 +211,7 @@ pub fn in_turn(faults: &[(&'static str, FaultKind)], outcome: impl Fn(&Place) ->
     briefly(faults.iter().enumerate().flat_map(one).collect())
 }
 
-/// Runs all cases, many at once, and names every one that does not come to what it should.
+/// Runs all cases, many at the same time, and names those that end in another way than they should.
 pub fn run_cases(cases: &[Case]) {
     let one = |case: &Case| {
         let simulator = simulator();
@@ -222,7 +222,7 @@ pub fn run_cases(cases: &[Case]) {
     side_by_side(cases, |case| format!("{} at {}: {:?}", case.fault, case.place.name, case.outcome), one);
 }
 
-/// Does the same with many things at once, and fails with the names of those that failed.
+/// Runs a test on many items at the same time, and fails with the names of those that failed.
 pub fn side_by_side<T: Sync>(items: &[T], name: impl Fn(&T) -> String + Sync, test: impl Fn(&T) + Sync) {
     let next = AtomicUsize::new(0);
     let work = || {

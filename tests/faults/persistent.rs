@@ -1,4 +1,4 @@
-//! Trouble that stays, at every place: a gap or a skip that is named, or the end of the run; the next run heals it.
+//! Persistent faults at every place. The run names a gap or a skip, or it ends. The next run brings what was missing.
 
 use sentry_simulator::{FaultKind, NthHit};
 use serde_json::json;
@@ -7,13 +7,13 @@ use super::matrix::Outcome::{Fatal, Gap, Recovered, Skipped};
 use super::matrix::{Case, Outcome, at_every_place, briefly, in_turn, run_cases};
 use super::places::Place;
 
-/// The run ends where it cannot go on without the answer; elsewhere the rest is read.
+/// The run ends if it needs the answer to go on. Otherwise it reads the rest.
 #[expect(clippy::unnecessary_wraps, reason = "the form of a judgement")]
 fn gap(place: &Place) -> Option<Outcome> {
     Some(if place.is_vital() { Fatal } else { Gap })
 }
 
-/// As `gap`, where a path looks as if this server did not have it: for users, members stand in then.
+/// Like `gap`, for answers that say that the server lacks the path. Then the tap reads members instead of users.
 fn no_page(place: &Place) -> Option<Outcome> {
     gap(place).filter(|_| place.name != "users")
 }
@@ -23,10 +23,10 @@ fn fatal(_: &Place) -> Option<Outcome> {
     Some(Fatal)
 }
 
-/// What is gone since it was listed is skipped.
+/// The run skips what was deleted after it was listed.
 fn gone(place: &Place) -> Option<Outcome> {
     match place.name {
-        // The projects' own lists stand in for the organization's.
+        // The tap reads the lists of the single projects instead.
         "issues" => Some(Recovered),
         "project" | "commits" | "deploys" => Some(Skipped("gone (404)")),
         "issue" => Some(Skipped("details of an issue that is gone")),
@@ -37,7 +37,7 @@ fn gone(place: &Place) -> Option<Outcome> {
     }
 }
 
-fn lasting(fault: &'static str, kind: &FaultKind, outcome: impl Fn(&Place) -> Option<Outcome>) -> Vec<Case> {
+fn persistent(fault: &'static str, kind: &FaultKind, outcome: impl Fn(&Place) -> Option<Outcome>) -> Vec<Case> {
     at_every_place(fault, NthHit::every(), kind, outcome)
 }
 
@@ -46,14 +46,14 @@ fn body(content_type: &str, bytes: &str) -> FaultKind {
 }
 
 #[test]
-fn lasting_server_errors_are_gaps() {
+fn persistent_server_errors_are_gaps() {
     let html = FaultKind::Status {
         code: 502,
         body: "<html>bad gateway</html>".to_owned(),
         content_type: "text/html".to_owned(),
         headers: Vec::new(),
     };
-    let mut cases = lasting("500", &FaultKind::status(500, r#"{"detail": "Internal Error"}"#), gap);
+    let mut cases = persistent("500", &FaultKind::status(500, r#"{"detail": "Internal Error"}"#), gap);
     let late = ("408", FaultKind::status(408, ""));
     let others = [("502", html), ("503", FaultKind::status(503, "")), ("504", FaultKind::status(504, "")), late];
     cases.extend(in_turn(&others, gap));
@@ -64,20 +64,20 @@ fn lasting_server_errors_are_gaps() {
 #[test]
 fn what_may_not_be_read_is_a_gap_and_a_revoked_token_the_end() {
     let no = r#"{"detail": "You do not have permission to perform this action."}"#;
-    let mut cases = lasting("403", &FaultKind::status(403, no), gap);
-    cases.extend(lasting("401", &FaultKind::status(401, r#"{"detail": "Invalid token"}"#), fatal));
+    let mut cases = persistent("403", &FaultKind::status(403, no), gap);
+    cases.extend(persistent("401", &FaultKind::status(401, r#"{"detail": "Invalid token"}"#), fatal));
     run_cases(&cases);
 }
 
 #[test]
 fn what_is_gone_is_skipped_and_named() {
     let missing = FaultKind::status(404, r#"{"detail": "The requested resource does not exist"}"#);
-    run_cases(&lasting("404", &missing, gone));
+    run_cases(&persistent("404", &missing, gone));
 }
 
 #[test]
 fn a_server_that_does_not_answer_any_more_ends_the_run() {
-    let mut cases = lasting("reset before the headers", &FaultKind::ResetBeforeHeaders, fatal);
+    let mut cases = persistent("reset before the headers", &FaultKind::ResetBeforeHeaders, fatal);
     let others = [
         ("reset after the headers", FaultKind::ResetAfterHeaders),
         ("cut body", FaultKind::CutBody(1)),
@@ -94,7 +94,7 @@ fn a_server_that_does_not_answer_any_more_ends_the_run() {
 
 #[test]
 fn bodies_that_stay_nonsense_are_gaps() {
-    let mut cases = briefly(lasting("empty", &body("application/json", ""), gap));
+    let mut cases = briefly(persistent("empty", &body("application/json", ""), gap));
     cases.extend(in_turn(&[("a web page", body("text/html", "<html>maintenance</html>"))], no_page));
     run_cases(&cases);
 }
@@ -115,11 +115,11 @@ fn json_of_another_shape_is_a_gap() {
 fn a_limit_without_end_is_a_gap() {
     let headers = vec![("Retry-After".to_owned(), "0".to_owned())];
     let kind = FaultKind::Status { code: 429, body: "\"no\"".into(), content_type: "text/html".into(), headers };
-    run_cases(&lasting("429", &kind, |place| gap(place).filter(|_| place.name == "teams")));
+    run_cases(&persistent("429", &kind, |place| gap(place).filter(|_| place.name == "teams")));
 }
 
 #[test]
 fn redirects_to_another_host_are_refused() {
     let location = "https://elsewhere.example.com/api/0/".to_owned();
-    run_cases(&briefly(lasting("redirect", &FaultKind::Redirect { location }, gap)));
+    run_cases(&briefly(persistent("redirect", &FaultKind::Redirect { location }, gap)));
 }

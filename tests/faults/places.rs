@@ -1,4 +1,4 @@
-//! The places where a fault can strike: one for each kind of request that a sync makes.
+//! The places where a fault can strike. There is one for each kind of request that a sync makes.
 
 use sentry_simulator::{Category, Simulator};
 
@@ -6,9 +6,9 @@ use sentry_simulator::{Category, Simulator};
 #[derive(Debug, Clone)]
 pub struct Place {
     pub name: &'static str,
-    /// Part of the path and query that no other kind of request has.
+    /// Text in the path and query that no other kind of request has.
     pub path: String,
-    /// Streams that miss something where it cannot be read.
+    /// The streams that miss something if the place cannot be read.
     pub streams: &'static [&'static str],
     /// Whether the answer is a list.
     pub list: bool,
@@ -19,18 +19,18 @@ impl Place {
         Self { name, path: path.into(), streams, list }
     }
 
-    /// Whether the run ends where this cannot be read.
+    /// Whether the run ends if the place cannot be read.
     pub fn is_vital(&self) -> bool {
         self.name == "projects"
     }
 
-    /// Whether it is a stream's own list, and not one of many objects or lists below a row of another.
+    /// Whether it is the list of a whole stream. The others are objects or lists below a row of another stream.
     pub fn is_root(&self) -> bool {
         ["projects", "teams", "users", "issues", "feedback", "releases"].contains(&self.name)
     }
 }
 
-/// Every place, for this simulator's data.
+/// All places, with the names that this simulator's data has.
 pub fn places(simulator: &Simulator) -> Vec<Place> {
     let slug = simulator.read(|org| org.projects[1].slug.clone());
     let issue_of = |category| {

@@ -1,4 +1,4 @@
-//! What happens beside a run: issues merged or deleted, a server that restarts, answers of 403 that pass.
+//! What happens during a run: issues are merged or deleted, the server restarts, a 403 comes once and not again.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ fn place(simulator: &Simulator, name: &str) -> Place {
     places(simulator).into_iter().find(|place| place.name == name).expect("a place")
 }
 
-/// Waits until the run has asked for this.
+/// Waits until the run has asked for the place.
 fn wait_for(simulator: &Simulator, place: &Place) {
     let began = Instant::now();
     let word = place.path.trim_matches(['/', '?', '&']).trim_start_matches("query=").replace("%3A", ":");
@@ -30,7 +30,7 @@ fn wait_for(simulator: &Simulator, place: &Place) {
     }
 }
 
-/// Runs the tap and makes a change after the issues were listed, before their events are read.
+/// Runs the tap, and makes a change after the issues were listed and before their events are read.
 fn change_between(simulator: &Simulator, tap: &Tap, change: impl FnOnce(&mut Organization)) -> Run {
     let feedback = place(simulator, "feedback");
     strike(simulator, &feedback, NthHit::first(1), &FaultKind::Delay(Duration::from_millis(500)));
@@ -64,7 +64,8 @@ fn events_of_an_issue_merged_before_they_are_read_come_once() {
         let tap = tap(&simulator).set("fetch_event_details", json!(by_issue));
         let run = change_between(&simulator, &tap, |org| org.merge_issue(from, into));
         assert_eq!(run.code, 0, "{}", run.stderr);
-        // The merged issue's list answers with the survivor's: by issue, an event may come twice, under the same key.
+        // The list of a merged issue has the events of the issue it was merged into. So an event that is listed by
+        // issue may come twice, with the same key.
         let events =
             run.records("events").iter().map(|event| event["eventID"].as_str().expect("a key").to_owned()).collect();
         assert_eq!(expected(&simulator.truth())["events"], events, "{}", run.stderr);
@@ -85,7 +86,7 @@ fn a_server_that_restarts_in_the_middle_of_a_run_loses_nothing() {
         let run = scope.spawn(|| Run::of(command));
         wait_for(&first, &teams);
         drop(first);
-        std::thread::sleep(Duration::from_millis(1200)); // connections are refused meanwhile
+        std::thread::sleep(Duration::from_millis(1200)); // meanwhile connections are refused
         let second = Simulator::start_on(port, organization, Settings::self_hosted());
         let run = run.join().expect("a run");
         assert_eq!(run.code, 0, "{}", run.stderr);
@@ -93,9 +94,9 @@ fn a_server_that_restarts_in_the_middle_of_a_run_loses_nothing() {
     });
 }
 
-/// Servers that do not know `project=-1` answer 403; one that does it once does know it.
+/// A server that does not know `project=-1` answers it with 403 every time. A single 403 means something else.
 #[test]
-fn one_403_does_not_narrow_a_list_to_the_tokens_own_projects() {
+fn one_403_does_not_limit_a_list_to_the_tokens_own_projects() {
     for (name, hits) in [("releases", 1), ("releases", 2), ("users", 1), ("users", 2)] {
         let simulator = simulator();
         let no = FaultKind::status(403, r#"{"detail": "You do not have permission to perform this action."}"#);
@@ -106,7 +107,7 @@ fn one_403_does_not_narrow_a_list_to_the_tokens_own_projects() {
     }
 }
 
-/// An interrupted run goes on behind what it has written, but never behind what it could not read.
+/// The run after an interrupted one skips what is written, but never what could not be read.
 #[test]
 fn a_gap_is_filled_by_the_run_that_goes_on_with_an_interrupted_one() {
     let shape = Shape { projects: 2, issues_per_project: 1, releases: 6, ..Shape::default() };

@@ -1,4 +1,4 @@
-//! Five of a hundred answers go wrong, each in another way: every run comes to its end with everything, once.
+//! Five of a hundred answers go wrong, in random ways. Every run ends with all records, and each of them once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use serde_json::json;
 use super::matrix::{expected, keys, side_by_side};
 use crate::support::Tap;
 
-/// Requests that went wrong, over all runs.
+/// How many requests went wrong in all runs together.
 static SPOILED: AtomicUsize = AtomicUsize::new(0);
 
-/// How many runs; more by `TAP_SENTRY_FAULT_RUNS`.
+/// How many runs there are. `TAP_SENTRY_FAULT_RUNS` sets another number.
 fn runs() -> u64 {
     std::env::var("TAP_SENTRY_FAULT_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(4)
 }
@@ -22,7 +22,7 @@ fn status(code: u16, content_type: &str, body: &str, headers: &[(&str, &str)]) -
     FaultKind::Status { code, body: body.to_owned(), content_type: content_type.to_owned(), headers }
 }
 
-/// Everything in the matrix that passes and may strike any request.
+/// The transient faults of the matrix that may strike any request.
 fn kinds(simulator: &Simulator) -> Vec<FaultKind> {
     let json = "application/json";
     let reset = (simulator.now().timestamp() + 1).to_string();
@@ -60,7 +60,7 @@ fn kinds(simulator: &Simulator) -> Vec<FaultKind> {
 fn survives(seed: u64) {
     let shape =
         Shape { seed, projects: 6, issues_per_project: 25, events_per_issue: 12, releases: 12, ..Shape::default() };
-    // Some seeds read events by project, some by issue, some under limits.
+    // Seeds differ in the kind of server and in the access path to events.
     let settings = if seed.is_multiple_of(2) { Settings::self_hosted() } else { Settings::saas() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings { limits: false, ..settings });
     let kinds = kinds(&simulator);
@@ -69,7 +69,7 @@ fn survives(seed: u64) {
         let nth = NthHit::Chance { probability: 0.05 / f64::from(among), seed: seed * 100 + nth };
         simulator.add_fault(Fault { path_contains: String::new(), nth, kind });
     }
-    // Only lists of pages can have an empty one.
+    // Only lists with pages can have an empty page.
     simulator.add_fault(Fault {
         path_contains: "/events/?".to_owned(),
         nth: NthHit::Chance { probability: 0.02, seed },

@@ -1,4 +1,4 @@
-//! Trouble that passes: the first one or two answers of every kind are spoiled, then all is well, and nothing is lost.
+//! Transient faults: the first one or two answers of every kind are spoiled, later ones are good. Nothing is lost.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use super::matrix::{expected, keys, side_by_side, simulator, strike, tap};
 use super::places::places;
 
-/// A fault, and how many answers of every place it spoils.
+/// The name of a fault, how many answers of every place it spoils, and the fault.
 type Row = (&'static str, u64, FaultKind);
 
 fn status(code: u16, body: &str, headers: &[(&str, &str)]) -> FaultKind {
@@ -54,7 +54,7 @@ fn broken_bodies() -> Vec<Row> {
     rows
 }
 
-/// The five forms of 429; `reset` is the end of a window on the server's clock.
+/// The five forms of 429. `reset` is the end of a rate limit's window on the server's clock.
 fn limits(simulator: &Simulator) -> Vec<Row> {
     let reset = (simulator.now().timestamp() + 2).to_string();
     let detail =
@@ -78,7 +78,7 @@ fn limits(simulator: &Simulator) -> Vec<Row> {
     ]
 }
 
-/// One run in which every kind of request fails at first.
+/// One run in which every kind of request fails at first, and succeeds later.
 fn recovers((fault, hits, kind): &Row) {
     let simulator = simulator();
     for place in places(&simulator) {
@@ -87,24 +87,24 @@ fn recovers((fault, hits, kind): &Row) {
     let run = tap(&simulator).set("request_timeout", json!(2)).sync();
     let (mut found, mut expected) = (keys(&run), expected(&simulator.truth()));
     if matches!(*fault, "a brown-out" | "a web page with 200") {
-        // Where users/ seems to be gone, members are the nearest thing: they are more.
+        // The server seems to lack users/, so the tap reads members, of whom there are more.
         let [found, expected]: [BTreeSet<String>; 2] =
             [&mut found, &mut expected].map(|keys| keys.remove("users").expect("users"));
         assert!(found.is_superset(&expected), "users: {found:?}");
     }
     assert_eq!(found, expected, "{}", run.stderr);
     let struck = simulator.requests().iter().filter(|request| request.faulted).count();
-    // Where a server shows limits, projects without many events are not asked for them by project.
+    // If the server sends limits, small projects are not listed by project, so one place may see no request.
     assert!(struck + 1 >= places(&simulator).len(), "only {struck} requests were spoiled");
 }
 
 #[test]
-fn passing_server_errors_lose_nothing_anywhere() {
+fn transient_server_errors_lose_nothing_anywhere() {
     side_by_side(&server_errors(), |row| row.0.to_owned(), recovers);
 }
 
 #[test]
-fn passing_broken_answers_lose_nothing_anywhere() {
+fn transient_broken_answers_lose_nothing_anywhere() {
     side_by_side(&broken_bodies(), |row| format!("{} {:?}", row.0, row.2), recovers);
 }
 

@@ -1,4 +1,5 @@
-//! How events are listed: by project where that is cheaper, by issue where only issues have them.
+//! The access path to events. The tap lists them by project if that is cheaper, else by issue. Some kinds of events are
+//! listed only by issue.
 
 use sentry_simulator::{Budget, Class, Organization, Settings, Shape, Simulator};
 
@@ -32,7 +33,7 @@ fn many_small_issues_are_read_by_project() {
 
 #[test]
 fn where_project_lists_are_limited_big_issues_are_read_by_issue() {
-    // 80 pages: more than a minute's worth of the project's list, and two seconds of the issues' lists.
+    // 80 pages. By project they would take more than a minute of the rate limit, by issue two seconds.
     let shape = Shape { projects: 1, issue_sizes: vec![vec![4000, 4000]], ..Shape::default() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings::saas());
     let run = Tap::new(&simulator).only(&["issues", "events"]).sync();
@@ -40,7 +41,7 @@ fn where_project_lists_are_limited_big_issues_are_read_by_issue() {
     assert_eq!(count(&simulator, "/projects/acme/"), 0);
 }
 
-/// A server that limits project lists no more than anything else is noticed, and asked with fewest requests.
+/// This server limits project lists no more than other lists. The tap learns that, and takes the fewest requests.
 #[test]
 fn the_plan_goes_by_the_servers_own_numbers() {
     let shape = Shape { projects: 6, issues_per_project: 80, events_per_issue: 30, ..Shape::default() };
@@ -88,14 +89,15 @@ fn servers_that_ignore_windows_are_noticed_and_filtered() {
     assert_eq!(run.keys("events", "eventID"), new.collect());
 }
 
-/// The bucket's numbers may be asked for when it is empty: the refusal tells them too, and waiting would help nobody.
+/// The tap may ask for the numbers of a rate limit when nothing of it is left. The refusal tells them too, so the tap
+/// does not wait to ask again.
 #[test]
 fn an_empty_bucket_holds_nothing_up() {
     let shape = Shape { projects: 2, issues_per_project: 30, events_per_issue: 5, ..Shape::default() };
     let mut settings = Settings::saas();
     settings.budgets.set(Class::ProjectEvents, Budget { limit: 1, seconds: 60, concurrent: 1 });
     let simulator = Simulator::start(Organization::generate(&shape), settings);
-    Tap::new(&simulator).arg("--test").run(); // takes what there is
+    Tap::new(&simulator).arg("--test").run(); // uses up the limit
     let run = Tap::new(&simulator).only(&["issues", "events"]).set("rate_limit", 40.into()).sync();
     assert_issues_and_events(&run, &simulator.truth());
     assert!(run.stderr.contains("1 rate limited"), "{}", run.stderr);

@@ -1,4 +1,5 @@
-//! Long lists of issues go on as several, side by side, where one alone would leave most of the rate unused.
+//! Fan-out: a long list of issues goes on as several lists at the same time, since one list alone leaves most of the
+//! rate limit unused.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use serde_json::json;
 use crate::support::Tap;
 use crate::support::complete::assert_issues_and_events;
 
-/// More than a thousand issues, which is as far as servers count; answers take long.
+/// More issues than the thousand that servers count to. Answers take long.
 fn simulator() -> Simulator {
     let shape = Shape { projects: 6, issues_per_project: 180, events_per_issue: 1, ..Shape::default() };
     let settings = Settings { latency: Duration::from_millis(30), ..Settings::self_hosted() };
@@ -27,9 +28,9 @@ fn a_long_list_goes_on_as_several() {
     assert_issues_and_events(&run, &simulator.truth());
     let lists: Vec<_> =
         simulator.requests().into_iter().filter(|request| request.path.ends_with("/acme/issues/")).collect();
-    let abreast = lists.iter().map(|request| request.in_flight).max();
-    assert!(abreast >= Some(4), "{abreast:?} in flight");
-    // 1080 rows are 11 pages; each list may end in a page that is not full, and the newest part is read again.
+    let most = lists.iter().map(|request| request.in_flight).max();
+    assert!(most >= Some(4), "{most:?} in flight");
+    // 1080 rows are 11 pages. Each list may end in a page that is not full, and the newest issues are read again.
     assert!(lists.len() <= 11 + 1 + 6 + 2, "{} requests", lists.len());
 }
 
@@ -63,7 +64,7 @@ fn a_server_that_refuses_several_projects_goes_on_with_one_list() {
 }
 
 #[test]
-fn a_mark_in_a_list_that_is_not_read_any_more_vouches_for_nothing() {
+fn a_mark_in_a_list_that_is_not_read_any_more_covers_nothing() {
     let simulator = simulator();
     let time = |time: chrono::DateTime<chrono::Utc>| time.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let end = time(simulator.now() - chrono::TimeDelta::seconds(1));

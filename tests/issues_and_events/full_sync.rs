@@ -1,4 +1,4 @@
-//! A full sync brings everything, from each kind of server, whatever the price list.
+//! A full sync writes everything, from each kind of server, whatever the rate limits are.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ fn whole_events_come_by_issue_in_pages_of_ten() {
 fn events_of_one_second_are_not_lost_between_pages() {
     let shape = Shape { projects: 1, issue_sizes: vec![vec![260]], ties: 150, ..Shape::default() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings::saas());
-    // Whole bodies are listed by issue, where rows of one second come in no fixed order.
+    // Whole bodies are listed by issue. There, rows of one second come in no fixed order.
     let run = Tap::new(&simulator).only(&["issues", "events"]).set("fetch_event_details", json!(true)).sync();
     assert_issues_and_events(&run, &simulator.truth());
 }

@@ -1,4 +1,4 @@
-//! Sampling from end to end: how many, which, at what price, and what the log says.
+//! Sampling: how many events are kept, which ones, how many requests that takes, and what the log says.
 
 use std::collections::BTreeSet;
 

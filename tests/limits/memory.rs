@@ -1,6 +1,6 @@
-//! Memory and state stay as they are, however much data runs through.
+//! Memory and state do not grow with the amount of data.
 //!
-//! `TAP_SENTRY_GROWTH_EVENTS=1000000` lets a million events through the last test; build it with `--release` then.
+//! `TAP_SENTRY_MEMORY_EVENTS=1000000` runs the last test with a million events; build it with `--release` then.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Stdio};
@@ -10,23 +10,23 @@ use serde_json::{Value, json};
 
 use crate::support::Tap;
 
-/// What one run came to.
+/// What one run used and wrote.
 #[derive(Debug)]
 struct Measured {
-    /// Most memory that was resident at once, kB.
+    /// Peak resident memory, kB.
     peak: u64,
     records: usize,
-    /// Bytes of the longest STATE line.
+    /// Length of the longest STATE line, bytes.
     state: usize,
 }
 
-/// Most memory that a running process has had resident, kB.
+/// Peak resident memory of a running process so far, kB.
 fn peak(child: &Child) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB")?.trim().parse().ok())
 }
 
-/// Runs a sync, keeping nothing of what it writes.
+/// Runs a sync and throws its output away.
 fn measure(tap: &Tap) -> Measured {
     let mut child = tap.command().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the tap starts");
     let mut reader = BufReader::new(child.stdout.take().expect("stdout is piped"));
@@ -51,7 +51,7 @@ fn measure(tap: &Tap) -> Measured {
     measured
 }
 
-/// Written past the test harness, which hides what passing tests print.
+/// Writes to stderr itself, since the test harness hides what successful tests print.
 fn show(name: &str, sizes: &[Measured]) {
     let _ = writeln!(std::io::stderr(), "{name}: {sizes:?}");
 }
@@ -66,7 +66,7 @@ fn run(shape: Shape, full: bool) -> Measured {
     measure(&tap)
 }
 
-/// Where /proc does not say, nothing is measured; everything else is checked all the same.
+/// Without /proc no memory is measured. Everything else is checked all the same.
 fn assert_flat(name: &str, sizes: &[Measured]) {
     let (first, last) = (&sizes[0], &sizes[sizes.len() - 1]);
     show(name, sizes);
@@ -113,8 +113,8 @@ fn memory_does_not_grow_with_projects_and_releases() {
     assert_flat("projects", &sizes);
 }
 
-/// What is kept of a changed issue until its events are read is all that may grow: about 300 bytes each, and the
-/// allocator's own need, which differs from run to run.
+/// The tap keeps about 300 bytes of each changed issue until its events are read. Nothing else may grow. The allocator
+/// needs some memory too, which differs from run to run.
 #[test]
 fn what_is_kept_of_an_issue_is_small() {
     let count = |times: u64| 4 * 250 * times;
@@ -130,7 +130,7 @@ fn what_is_kept_of_an_issue_is_small() {
 
 #[test]
 fn very_many_events_run_through() {
-    let wanted = std::env::var("TAP_SENTRY_GROWTH_EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
+    let wanted = std::env::var("TAP_SENTRY_MEMORY_EVENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(20_000);
     let shape = |events: usize| Shape {
         projects: 5,
         issues_per_project: 20,

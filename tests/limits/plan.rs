@@ -1,4 +1,4 @@
-//! `--plan`: what it says is what a sync then costs, and it writes no message.
+//! `--plan` says what a sync will cost, and writes no messages.
 
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn a_plan_says_what_a_sync_costs() {
         let run = tap().sync();
         for (stream, cost) in plan["streams"].as_object().expect("streams") {
             let records = run.records(stream).len();
-            // Which events of issues with different samples are kept is not known before they are read.
+            // How many events a sample keeps is known only when they are read.
             if stream != "events" || options.is_empty() {
                 assert_eq!(cost["records"], json!(records), "{stream} with {options:?}");
             }

@@ -1,4 +1,4 @@
-//! Rate limits: the ceiling spaces requests, and refusals cost time but never a row.
+//! Rate limits: requests are evenly spaced below the ceiling. A refused request costs time but never a row.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ fn the_ceiling_spaces_requests_evenly_and_says_so() {
     let requests = simulator.requests();
     let starts: Vec<Duration> = requests.iter().map(|request| request.start).collect();
     assert!(starts.len() > 10);
-    // Ten requests take nine gaps: arrival jitters, the pace does not.
+    // Between ten requests there are nine intervals. Single arrivals jitter, the pace does not.
     for ten in starts.windows(10) {
         let took = ten[9].saturating_sub(ten[0]);
-        // One request that was late may be made good.
+        // The tap may catch up on one late request, so eight intervals are enough.
         assert!(took >= Duration::from_millis(8 * 50 - 10), "a volley: ten requests in {took:?}");
     }
     assert!(run.stderr.contains("Rate limiting: sleeping for 0.0"), "{}", run.stderr);

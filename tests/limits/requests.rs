@@ -1,4 +1,4 @@
-//! How many requests a run makes: users run out of these before anything else.
+//! How many requests a run makes. Users run out of requests before anything else.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::support::{Run, Tap};
 const EVENTS: &[&str] = &["projects", "issues", "events"];
 
 fn serve(projects: usize, issues_per_project: usize, events_per_issue: usize) -> Simulator {
-    // The data ends before the hour that every run looks back over.
+    // The data ends before the look-back of one hour begins, so that no run reads an event again.
     let now = Shape::default().now - TimeDelta::hours(1);
     let shape = Shape { projects, issues_per_project, events_per_issue, now, ..Shape::default() };
     Simulator::start(Organization::generate(&shape), Settings::self_hosted())
 }
 
-/// A run, the requests that it made, and how many of those were for lists of events.
+/// Runs a sync. Returns the run, the number of requests, and how many of them were for lists of events.
 fn count(simulator: &Simulator, tap: &Tap) -> (Run, usize, usize) {
     simulator.clear_requests();
     let run = tap.sync();
@@ -27,7 +27,7 @@ fn count(simulator: &Simulator, tap: &Tap) -> (Run, usize, usize) {
     (run, requests.len(), events)
 }
 
-/// The second of two runs of these streams, with the default look-back and nothing new.
+/// How many requests the second run of these streams makes, with the default look-back and nothing new.
 fn quiet(streams: &[&str]) -> usize {
     let simulator = serve(100, 2, 2);
     let tap = || Tap::new(&simulator).only(streams).set("lookback_window", json!(3600));
@@ -45,7 +45,7 @@ fn a_hundred_quiet_projects_cost_a_handful() {
     assert!(quiet(&["projects", "issues", "events", "teams", "users", "releases"]) <= 7);
 }
 
-/// 50 000 events fill 500 pages. Feedback takes a request for each project, since it is listed by issue alone.
+/// 50 000 events fill 500 pages. Feedback takes one more for each project, since its events are listed by issue.
 #[test]
 fn a_first_run_reads_full_pages() {
     for (projects, issues, events, most) in [(20, 50, 50, 620), (10, 1000, 5, 650)] {

@@ -1,4 +1,4 @@
-//! `--test`: whether a sync would work, stream by stream, and what to do where it would not.
+//! `--test` says for each stream whether a sync would work, and what to do if it would not.
 
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Flags, exit codes, and what a run says when it cannot begin.
+//! Flags, exit codes, and what the tap says if a run cannot begin.
 
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Where a configuration may come from: several files, the environment, other taps' names.
+//! Where the configuration may come from: several files, and the environment. It understands names of other taps.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ impl Place {
         path.display().to_string()
     }
 
-    /// Runs a test of the streams, which needs the whole configuration.
+    /// Runs `--test`, which needs the whole configuration.
     fn run(&self, configs: &[&str], variables: &[(&str, &str)]) -> Run {
         let mut command = tap();
         command.current_dir(self.dir.path()).arg("--test").envs(variables.iter().copied());

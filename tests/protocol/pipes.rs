@@ -1,4 +1,4 @@
-//! The other end of the pipe: a target that dies, that is slow, that stops reading, a full disk; and signals.
+//! What the tap does if the target dies, is slow, or stops reading, if the disk is full, and on signals.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -16,12 +16,12 @@ fn big() -> Simulator {
     Simulator::start(Organization::generate(&shape), settings)
 }
 
-/// A running tap whose output nobody has read yet.
+/// A running tap. Nobody has read its output yet.
 fn start(simulator: &Simulator) -> Child {
     let tap = Tap::new(simulator).set("fetch_event_details", true.into());
     let mut command = tap.command();
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the tap starts");
-    // Its files are read before the first request, and may go with `tap` afterwards.
+    // The tap reads its files before the first request. After that they may be deleted together with `tap`.
     while simulator.requests().is_empty() {
         assert!(child.try_wait().expect("a status").is_none(), "the tap has ended: {}", stderr(&mut child));
         std::thread::sleep(Duration::from_millis(5));
@@ -80,7 +80,7 @@ fn signals_end_the_run_with_a_last_state() {
 fn a_signal_is_obeyed_while_nobody_reads() {
     let simulator = big();
     let mut child = start(&simulator);
-    std::thread::sleep(Duration::from_millis(800)); // the pipe is full by now
+    std::thread::sleep(Duration::from_millis(800)); // now the pipe is full
     send(&child, "-TERM");
     let began = Instant::now();
     while child.try_wait().expect("a status").is_none() {
@@ -94,7 +94,7 @@ fn a_signal_is_obeyed_while_nobody_reads() {
 fn a_slow_target_holds_the_requests_back() {
     let simulator = big();
     let mut child = start(&simulator);
-    // Wait until the requests stand still: the pipe and the channel are full.
+    // Wait until no more requests come: then the pipe and the channel are full.
     let mut seen = 0;
     for _ in 0..200 {
         std::thread::sleep(Duration::from_millis(300));
@@ -113,7 +113,7 @@ fn a_slow_target_holds_the_requests_back() {
     assert_eq!(events, simulator.truth().event_ids().len());
 }
 
-/// Readers that wait for the target must not wait for each other.
+/// Streams that wait for the target must not block each other.
 #[test]
 fn a_target_that_is_slow_all_along_gets_everything() {
     for details in [false, true] {
@@ -130,10 +130,10 @@ fn a_target_that_is_slow_all_along_gets_everything() {
                 lines += chunk[..read].split(|byte| *byte == b'\n').count() - 1;
                 std::thread::sleep(Duration::from_millis(2));
             }
-            let _ = done.send(lines); // nobody waits any more if it was too late
+            let _ = done.send(lines); // after the time limit nobody receives it
         });
         let lines = finished.recv_timeout(Duration::from_secs(120));
-        let _ = child.kill(); // it has ended, or hangs
+        let _ = child.kill(); // it has ended, or it hangs
         let _ = child.wait();
         assert!(lines.expect("the tap hangs") > simulator.truth().event_ids().len());
     }

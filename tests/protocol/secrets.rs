@@ -1,4 +1,4 @@
-//! The token stays where it belongs, and requests go to the configured host alone.
+//! The token never shows in output or log, and requests go only to the configured host.
 
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! What a catalog selects is what comes out, at any depth, and a stale catalog does no harm.
+//! The tap writes what the catalog selects, at any depth. A stale catalog does no harm.
 
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What the tap says of itself, and how it logs.
+//! What the tap prints about itself (help, settings, manual), how it logs, and what it shows on a terminal.
 
 use std::io::Write;
 
@@ -102,7 +102,7 @@ fn logs_stay_text_where_nobody_asks() {
     assert!(!run.stderr.contains('\u{1b}'), "no colours without a terminal");
 }
 
-/// What a run in a terminal shows there; `None` where there is no `script` to make a terminal.
+/// What a run shows on a terminal. `None` if there is no program `script` to make a terminal.
 fn on_a_terminal(variables: &[(&str, &str)]) -> Option<String> {
     let simulator = Simulator::start(Organization::generate(&Shape::default()), Settings::self_hosted());
     let tap = Tap::new(&simulator).set("rate_limit", json!(20));

@@ -1,4 +1,5 @@
-//! Servers that are not today's sentry.io: each is read whole and then only for what is new, told by its answers alone.
+//! Servers that are not today's sentry.io. The tap reads each of them whole, and in the next run only what is new. It
+//! tells them apart by their answers, not by their version.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use serde_json::json;
 
 use crate::support::{Run, Tap};
 
-/// More than a page of everything that has pages.
+/// Every list with pages has more than one of them.
 fn shape() -> Shape {
     Shape {
         projects: 3,
@@ -43,7 +44,7 @@ fn check_whole(run: &Run, simulator: &Simulator, dialect: Dialect) {
     assert_eq!(run.keys("teams", "id"), truth.teams, "{dialect:?}");
     let users = run.keys("users", "id");
     if dialect == Dialect::Sentry9 {
-        // It shows the users of the caller's own projects alone.
+        // It shows only the users of the caller's own projects.
         assert!(!users.is_empty() && users.is_subset(members), "{dialect:?}");
     } else {
         assert_eq!(&users, members, "{dialect:?}");

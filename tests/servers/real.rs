@@ -1,8 +1,9 @@
-//! Against a real Sentry server, where there is one: everything that was put in comes out.
+//! Syncs of a real Sentry server, if there is one: everything that was put in comes out.
 //!
-//! Enabled by `TAP_SENTRY_REAL_URL`, `TAP_SENTRY_REAL_ORG`, `TAP_SENTRY_REAL_TOKEN` and `TAP_SENTRY_REAL_TRUTH` (the seed's JSON: projects,
-//! and per issue its id and `[event id, time]` pairs). `TAP_SENTRY_REAL_STATE` names the file that carries the state from a
-//! first run to a later, incremental one.
+//! The tests need `TAP_SENTRY_REAL_URL`, `TAP_SENTRY_REAL_ORG`, `TAP_SENTRY_REAL_TOKEN` and `TAP_SENTRY_REAL_TRUTH`.
+//! The last one names a JSON file that says what the server holds: the projects, and for each issue its id and its
+//! events as pairs `[event id, time]`. `TAP_SENTRY_REAL_STATE` names the file that keeps the state of the full sync for
+//! the incremental one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -18,13 +19,13 @@ struct Real {
     truth: Value,
 }
 
-/// The server, or a loud word that there is none.
+/// The server. If there is none, says so on stderr.
 fn real() -> Option<Real> {
     let var = |name: &str| std::env::var(format!("TAP_SENTRY_REAL_{name}")).ok();
     let (Some(url), Some(organization), Some(token), Some(truth)) =
         (var("URL"), var("ORG"), var("TOKEN"), var("TRUTH"))
     else {
-        // Written past the test harness, which hides what passing tests print.
+        // Writes to stderr itself, since the test harness hides what successful tests print.
         let _ = writeln!(std::io::stderr(), "SKIPPED: no real Sentry server (TAP_SENTRY_REAL_URL is not set)");
         return None;
     };
@@ -37,7 +38,7 @@ impl Real {
         Tap::at(&self.url, &self.organization, &self.token).set("rate_limit", json!(50))
     }
 
-    /// Event ids by issue id; with project id.
+    /// Project id and event ids of each issue, by issue id.
     fn issues(&self) -> BTreeMap<String, (String, BTreeSet<String>)> {
         let issue = |issue: &Value| {
             let slug = issue["project"].as_str().expect("a project");
@@ -94,7 +95,7 @@ fn a_full_sync_of_a_real_server_is_complete() {
     }
 }
 
-/// Runs after more was put into the server: `TAP_SENTRY_REAL_MORE=1`, with the state of the first run.
+/// Set `TAP_SENTRY_REAL_MORE=1` after more was put into the server. This run continues from the state of the full sync.
 #[test]
 fn an_incremental_sync_of_a_real_server_brings_all_that_is_new() {
     let Some(real) = real() else { return };

@@ -1,5 +1,5 @@
-//! The way to the server: certificates are checked, `ca_bundle` adds to those that are trusted, proxies come from the
-//! environment, and nothing but the encrypted way carries a token.
+//! The connection to the server. The tap checks certificates; `ca_bundle` adds trusted ones. Proxies come from the
+//! environment. The token goes over encrypted connections only.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::support::Tap;
 
-/// An encrypted front of the simulator; returns its address and its certificate as PEM.
+/// Starts an encrypted front of the simulator. Returns its address, and its certificate as PEM.
 fn encrypted(simulator: &Simulator) -> (SocketAddr, String) {
     let CertifiedKey { cert, signing_key } =
         rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
@@ -34,14 +34,14 @@ fn encrypted(simulator: &Simulator) -> (SocketAddr, String) {
             let config = Arc::clone(&config);
             std::thread::spawn(move || {
                 let connection = ServerConnection::new(config).expect("a connection");
-                let _ = pass_on(StreamOwned::new(connection, stream), behind); // a refused handshake ends it
+                let _ = pass_on(StreamOwned::new(connection, stream), behind); // ends if the handshake is refused
             });
         }
     });
     (address, cert.pem())
 }
 
-/// Hands one request on, and its answer back.
+/// Passes one request on, and its answer back.
 fn pass_on(mut stream: StreamOwned<ServerConnection, TcpStream>, to: SocketAddr) -> std::io::Result<()> {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
@@ -68,7 +68,7 @@ fn certificates_are_checked_and_ca_bundle_adds_to_those_that_are_trusted() {
     let line = refused.stderr.lines().last().unwrap_or_default();
     assert!(line.starts_with("CRITICAL ") && line.contains("certificate") && line.contains("ca_bundle"), "{line}");
     assert!(!refused.stderr.contains("trying again"), "a certificate does not become better: {}", refused.stderr);
-    assert!(simulator.requests().is_empty(), "the token went to a server that nobody vouches for");
+    assert!(simulator.requests().is_empty(), "the token went to a server with an unknown certificate");
 
     let bundle = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(bundle.path(), pem).expect("a file");
@@ -76,7 +76,7 @@ fn certificates_are_checked_and_ca_bundle_adds_to_those_that_are_trusted() {
     crate::support::complete::assert_complete(&run, &simulator.truth());
 }
 
-/// A proxy that refuses everything, and tells the first line of each request.
+/// A proxy that refuses everything and sends the first line of each request to the channel.
 fn proxy() -> (SocketAddr, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -92,7 +92,7 @@ fn proxy() -> (SocketAddr, Receiver<String>) {
                     break;
                 }
                 if first {
-                    let _ = lines.send(line.clone()); // nobody listens after the test
+                    let _ = lines.send(line.clone()); // nobody receives after the test
                 }
             }
             let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";

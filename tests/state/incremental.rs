@@ -1,4 +1,4 @@
-//! The second run, and the ones after it: only what is new, and nothing that is new is missed.
+//! The second run and later ones read only what is new, and miss nothing of it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -150,7 +150,7 @@ fn days_that_the_server_has_thrown_away_since_the_last_run_are_named() {
             assert_eq!(warnings.count(), 1, "{stream}: {}", run.stderr);
         }
     }
-    // A first run loses nothing that it ever had.
+    // A first run has no earlier end, so no days are missing.
     let first = Tap::new(&simulator).sync();
     assert!(!first.stderr.contains("can no longer be had"), "{}", first.stderr);
 }
@@ -207,7 +207,7 @@ fn nothing_is_said_to_be_gone_from_a_full_table_that_an_interrupted_run_began() 
     assert_eq!(told(&whole).len(), 2);
 }
 
-/// A run that is interrupted after its first state with records in it, and then goes on with other streams.
+/// Interrupts a run after its first state with records before it. The next run continues with other streams.
 fn interrupted(tap: &dyn Fn(&[&str]) -> Tap, first: &[&str], then: &[&str]) -> crate::support::Run {
     let whole = tap(first).sync();
     let is_half_read = |message: &&serde_json::Value| {
@@ -225,10 +225,10 @@ fn a_stream_that_joins_after_an_interruption_misses_nothing() {
     let settings = Settings { frozen: true, ..Settings::self_hosted() };
     let simulator = Simulator::start(Organization::generate(&shape), settings);
     let tap = |streams: &[&str]| Tap::new(&simulator).only(streams);
-    // Read from the same list, newest first.
+    // Both streams are read from the same list, newest first.
     let run = interrupted(&tap, &["releases"], &["releases", "release"]);
     assert_eq!(run.keys("release", "version").len(), 250);
-    // Read below the same parents, one after the other.
+    // Both streams are read below the same parents, one parent after the other.
     let alone = tap(&["project_tags", "tag_values"]).sync();
     let run = interrupted(&tap, &["project_tags"], &["project_tags", "tag_values"]);
     assert_eq!(run.records("tag_values").len(), alone.records("tag_values").len());

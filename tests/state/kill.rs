@@ -1,5 +1,5 @@
-//! Killed at any moment and started again from the last STATE that a target has seen: nothing is lost, and little is
-//! read twice.
+//! A tap is killed at any moment and started again from the last STATE that the target has seen. Nothing is lost, and
+//! little is read twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::Tap;
 
-/// What a target holds: the records by key, how often each came, and the last STATE.
+/// What a target has: how often each record came, by stream and key, and the last STATE.
 #[derive(Default)]
 pub struct Target {
     records: BTreeMap<(String, String), usize>,
@@ -19,7 +19,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Takes up to `most` lines; `true` when the tap has come to its end.
+    /// Takes up to `most` lines. Returns `true` if the tap ended before.
     fn take(&mut self, tap: &mut Child, most: usize) -> bool {
         let lines = BufReader::new(tap.stdout.take().expect("stdout is piped")).lines();
         let mut count = 0;
@@ -74,7 +74,7 @@ impl Target {
     }
 }
 
-/// A small generator, so that a failing seed can be run again.
+/// A small random generator. A failing seed can be run again.
 struct Dice(u64);
 
 impl Dice {
@@ -93,9 +93,9 @@ fn text(log: &tempfile::NamedTempFile) -> String {
     std::fs::read_to_string(log.path()).expect("text")
 }
 
-/// Kills a tap at random lines and starts it again from the last STATE, until a run comes to its end; after `most`
-/// kills a run is left alone. `after` is told how many records came again with each run. Returns what the target holds,
-/// and the number of kills.
+/// Kills a tap at random lines and starts it again from the last STATE, until a run ends by itself. After `most` kills
+/// a run is not killed any more. Calls `after` for each run with the number of records that came again. Returns what
+/// the target has, and the number of kills.
 pub fn killed(mut tap: Tap, seed: u64, lines: usize, most: usize, mut after: impl FnMut(usize)) -> (Target, usize) {
     let (mut dice, mut target) = (Dice(seed), Target::default());
     for kills in 0..=most {
@@ -119,11 +119,12 @@ pub fn killed(mut tap: Tap, seed: u64, lines: usize, most: usize, mut after: imp
     panic!("seed {seed}: no run came to its end");
 }
 
-/// What may come again for each request in flight: a page, and the second at its edge, which is read again on purpose
-/// since it may hold rows of both sides (there is one row a second here).
+/// How many records may come again for each request in flight: a page, and the boundary second. The tap rereads that
+/// second on purpose, since it may hold rows of two pages. In this data a second has one row.
 const PAGE_AND_EDGE: usize = 100 + 1;
 
-/// Kills runs against a simulator; each may bring a page per request in flight again, and all together everything.
+/// Kills runs until one ends by itself. Each run may repeat a page for each request in flight. Together they bring
+/// everything.
 fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> usize {
     simulator.clear_requests();
     let check = |again: usize| {
@@ -139,14 +140,14 @@ fn kill_until_done(simulator: &Simulator, tap: Tap, seed: u64, lines: usize) -> 
     kills
 }
 
-/// How many times each shape is played; more by `TAP_SENTRY_KILL_RUNS`.
+/// How often each shape is played. `TAP_SENTRY_KILL_RUNS` sets another number.
 fn runs() -> u64 {
     std::env::var("TAP_SENTRY_KILL_RUNS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(2)
 }
 
-/// What was played, for those who count.
+/// Says how many runs were killed.
 fn report(what: &str, kills: usize) {
-    // Written past the test harness, which hides what passing tests print.
+    // Writes to stderr itself, since the test harness hides what successful tests print.
     let _ = writeln!(std::io::stderr(), "{what}: {kills} runs were killed");
     assert!(kills > 0, "nothing was killed");
 }
@@ -180,9 +181,10 @@ fn a_long_tail_of_issues_survives_kills() {
 }
 
 #[test]
-fn lists_side_by_side_survive_kills() {
+fn a_fan_out_survives_kills() {
     let shape = Shape { projects: 6, issues_per_project: 180, events_per_issue: 1, ..Shape::default() };
-    play("side by side", &shape, Settings::self_hosted(), 1200); // each list writes a page before all have a mark
+    // Each list writes a page before all of them have a mark.
+    play("side by side", &shape, Settings::self_hosted(), 1200);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The tool that compares the schemas with an OpenAPI document, on small documents and on Sentry's own.
+//! The tool `schema_drift` compares the schemas with an OpenAPI document. It gets small documents here, and Sentry's.
 
 #[path = "../../examples/schema_drift/drift.rs"]
 mod compared;
@@ -12,7 +12,7 @@ use crate::streams::schemas::openapi_documents;
 use compared::{Differences, compare};
 pub use compared::{normal, places};
 
-/// A document that has the teams list with these properties.
+/// A document of the teams list, whose rows have these properties.
 fn document(properties: &Value) -> Value {
     json!({
         "paths": {"/api/0/organizations/{organization_id_or_slug}/teams/": {"get": {"responses": {"200": {"content": {

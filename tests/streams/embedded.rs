@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Run, Tap};
 
-const INSIDE: [&str; 4] = ["event_tags", "event_exceptions", "event_frames", "event_breadcrumbs"];
-const DEEP: [&str; 3] = ["event_exceptions", "event_frames", "event_breadcrumbs"];
+const EMBEDDED: [&str; 4] = ["event_tags", "event_exceptions", "event_frames", "event_breadcrumbs"];
+const FROM_WHOLE_BODIES: [&str; 3] = ["event_exceptions", "event_frames", "event_breadcrumbs"];
 
 fn simulator(settings: Settings) -> Simulator {
     let shape = Shape { projects: 2, issues_per_project: 12, events_per_issue: 9, ..Shape::default() };
@@ -19,7 +19,7 @@ fn with<'a>(more: &[&'a str], names: &[&'a str]) -> Vec<&'a str> {
     [more, names].concat()
 }
 
-/// Everything that a stream wrote, by key; times in whole seconds, since the two kinds of lists tell them differently.
+/// Everything that a stream wrote, by key. Times are cut to seconds, since only one kind of event list has fractions.
 fn rows(run: &Run, stream: &str) -> BTreeMap<String, Value> {
     let key = |record: &Value| {
         let names = ["event_id", "exception_position", "position"].map(|name| record[name].as_str().unwrap_or("-"));
@@ -39,8 +39,8 @@ fn second(time: &Value) -> &str {
     &time.as_str().expect("a time")[..19]
 }
 
-fn all_inside(run: &Run) -> Vec<BTreeMap<String, Value>> {
-    INSIDE.iter().map(|stream| rows(run, stream)).collect()
+fn all_embedded(run: &Run) -> Vec<BTreeMap<String, Value>> {
+    EMBEDDED.iter().map(|stream| rows(run, stream)).collect()
 }
 
 fn entry<'a>(event: &'a Value, of_type: &str) -> impl Iterator<Item = (usize, &'a Value)> {
@@ -50,7 +50,7 @@ fn entry<'a>(event: &'a Value, of_type: &str) -> impl Iterator<Item = (usize, &'
     values.into_iter().flatten().enumerate().filter(|(_, value)| !value.is_null())
 }
 
-/// What the bodies of events hold, counted and named by hand.
+/// The keys of all embedded children, found by hand in the bodies of the events.
 fn expected(events: &[&Value]) -> [BTreeSet<String>; 4] {
     let mut found: [BTreeSet<String>; 4] = Default::default();
     for event in events {
@@ -79,13 +79,13 @@ fn everything_inside_an_event_is_a_row_and_costs_no_request() {
         tap(&["events"]).sync();
         let without = simulator.requests().len();
         simulator.clear_requests();
-        let run = tap(&with(&["events"], &INSIDE)).sync();
+        let run = tap(&with(&["events"], &EMBEDDED)).sync();
         assert_eq!(simulator.requests().len(), without);
         let events = run.records("events");
         assert_eq!(events.len(), simulator.truth().event_ids().len());
         let bodies: BTreeMap<&str, &Value> =
             events.iter().map(|event| (event["eventID"].as_str().expect("an id"), *event)).collect();
-        for ((stream, rows), expected) in INSIDE.iter().zip(all_inside(&run)).zip(expected(&events)) {
+        for ((stream, rows), expected) in EMBEDDED.iter().zip(all_embedded(&run)).zip(expected(&events)) {
             assert!(rows.len() > 100, "{stream}: {}", rows.len());
             assert_eq!(rows.keys().cloned().collect::<BTreeSet<_>>(), expected, "{stream}");
             for row in rows.values() {
@@ -105,18 +105,18 @@ fn everything_inside_an_event_is_a_row_and_costs_no_request() {
     }
 }
 
-/// The lists are asked for whole bodies, and the events' own records stay as small as they are without.
+/// The tap asks for whole bodies, but the records of `events` stay as small as before.
 #[test]
 fn records_of_events_stay_as_configured() {
     let simulator = simulator(Settings::self_hosted());
     let plain = Tap::new(&simulator).only(&["events"]).sync();
     let asked = simulator.requests().len();
     simulator.clear_requests();
-    let run = Tap::new(&simulator).only(&with(&["events"], &DEEP)).sync();
+    let run = Tap::new(&simulator).only(&with(&["events"], &FROM_WHOLE_BODIES)).sync();
     assert_eq!(simulator.requests().len(), asked, "the same requests");
     let lists: Vec<_> = simulator.requests().into_iter().filter(|request| request.path.ends_with("/events/")).collect();
     assert!(!lists.is_empty() && lists.iter().all(|request| request.param("full") == Some("true")));
-    // The message may be empty in the short form.
+    // In the short form the message may be empty.
     let by_id = |run: &Run| -> BTreeMap<String, Value> {
         let without_message = |event: &&Value| {
             let mut event = (*event).clone();
@@ -126,11 +126,11 @@ fn records_of_events_stay_as_configured() {
         run.records("events").iter().map(without_message).collect()
     };
     assert_eq!(by_id(&run), by_id(&plain));
-    let whole = Tap::new(&simulator).only(&INSIDE).set("fetch_event_details", json!(true)).sync();
-    for stream in DEEP {
+    let whole = Tap::new(&simulator).only(&EMBEDDED).set("fetch_event_details", json!(true)).sync();
+    for stream in FROM_WHOLE_BODIES {
         assert!(rows(&run, stream) == rows(&whole, stream), "{stream}");
     }
-    // Tags are in short rows too: nothing larger is asked for.
+    // Short rows have tags too, so the tap does not ask for whole bodies.
     simulator.clear_requests();
     let tags = Tap::new(&simulator).only(&["event_tags"]).sync();
     assert!(rows(&tags, "event_tags") == rows(&whole, "event_tags"));
@@ -140,7 +140,7 @@ fn records_of_events_stay_as_configured() {
 #[test]
 fn a_server_without_whole_bodies_in_lists_is_asked_for_each_event() {
     let simulator = simulator(Settings { honours_full: false, ..Settings::self_hosted() });
-    let run = Tap::new(&simulator).only(&with(&["events"], &DEEP)).sync();
+    let run = Tap::new(&simulator).only(&with(&["events"], &FROM_WHOLE_BODIES)).sync();
     let events = simulator.truth().event_ids();
     let details = simulator
         .requests()
@@ -155,18 +155,18 @@ fn a_server_without_whole_bodies_in_lists_is_asked_for_each_event() {
     assert_eq!(with_exceptions.len(), events.len());
 }
 
-/// It knows neither windows in its lists of projects nor forms of rows, and gives whole bodies always.
+/// Sentry 9 ignores `start` and `end` in project lists, and always sends whole bodies.
 #[test]
 fn an_old_server_has_them_too() {
     let simulator = simulator(Settings::sentry9());
-    let run = Tap::new(&simulator).only(&with(&["events"], &INSIDE)).set("fetch_event_details", json!(true)).sync();
+    let run = Tap::new(&simulator).only(&with(&["events"], &EMBEDDED)).set("fetch_event_details", json!(true)).sync();
     let events = run.records("events");
     assert!(events.len() > 100, "{}", events.len());
-    for (rows, expected) in all_inside(&run).iter().zip(expected(&events)) {
+    for (rows, expected) in all_embedded(&run).iter().zip(expected(&events)) {
         assert!(rows.keys().cloned().collect::<BTreeSet<_>>() == expected);
     }
-    let alone = Tap::new(&simulator).only(&INSIDE).sync();
-    assert!(all_inside(&alone) == all_inside(&run));
+    let alone = Tap::new(&simulator).only(&EMBEDDED).sync();
+    assert!(all_embedded(&alone) == all_embedded(&run));
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn only_events_that_are_kept_are_taken_apart() {
     let shape = Shape { projects: 1, issue_sizes: vec![vec![400, 60, 3]], ..Shape::default() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
     for (option, value) in [("sample_fraction", json!(0.1)), ("max_events_per_project", json!(50))] {
-        let run = Tap::new(&simulator).only(&with(&["events"], &INSIDE)).set(option, value.clone()).sync();
+        let run = Tap::new(&simulator).only(&with(&["events"], &EMBEDDED)).set(option, value.clone()).sync();
         let kept = run.keys("events", "eventID");
         assert!(kept.len() < 100, "{option}: {}", kept.len());
         let apart: BTreeSet<String> = run
@@ -183,38 +183,38 @@ fn only_events_that_are_kept_are_taken_apart() {
             .map(|row| row["event_id"].as_str().expect("an id").to_owned())
             .collect();
         assert_eq!(apart, kept, "{option}");
-        let alone = Tap::new(&simulator).only(&INSIDE).set(option, value).sync();
-        assert!(all_inside(&alone) == all_inside(&run), "{option}");
+        let alone = Tap::new(&simulator).only(&EMBEDDED).set(option, value).sync();
+        assert!(all_embedded(&alone) == all_embedded(&run), "{option}");
     }
 }
 
-/// Selected later, a stream begins at its own beginning, and nothing that was written is written again.
+/// A stream that is selected later begins at the start date. The others do not write anything again.
 #[test]
 fn each_stream_goes_by_its_own_bookmark() {
     let simulator = simulator(Settings::self_hosted());
     let first = Tap::new(&simulator).only(&["events", "event_tags"]).sync();
-    let names = with(&["events"], &INSIDE);
+    let names = with(&["events"], &EMBEDDED);
     let second = Tap::new(&simulator).only(&names).state(first.last_state()).sync();
     let whole = Tap::new(&simulator).only(&names).sync();
     assert_eq!((second.records("events").len(), second.records("event_tags").len()), (0, 0));
-    for stream in DEEP {
+    for stream in FROM_WHOLE_BODIES {
         assert!(rows(&second, stream) == rows(&whole, stream), "{stream}");
     }
     let third = Tap::new(&simulator).only(&names).state(second.last_state()).sync();
     assert!(names.iter().all(|name| third.records(name).is_empty()));
 }
 
-/// The state of every line of a run, to be gone on with by another selection.
+/// All states of a run.
 fn states(run: &Run) -> Vec<Value> {
     run.messages.iter().filter(|message| message["type"] == "STATE").map(|message| message["value"].clone()).collect()
 }
 
-/// Wherever a run is cut, what it wrote before and what the next one writes is everything; also where the next one reads
-/// more streams, of which the interrupted one knew nothing.
+/// A run may be cut anywhere. What it wrote before and what the next run writes are everything together. That also
+/// holds if the next run reads more streams than the interrupted one.
 #[test]
 fn nothing_is_lost_when_a_run_is_cut_and_more_is_selected() {
     let simulator = simulator(Settings { most_rows: 4, full_cap: 4, ..Settings::self_hosted() });
-    let names = with(&["events"], &INSIDE);
+    let names = with(&["events"], &EMBEDDED);
     let whole = Tap::new(&simulator).only(&names).sync();
     for selected in [vec!["events"], names.clone()] {
         let first = Tap::new(&simulator).only(&selected).sync();
@@ -225,7 +225,7 @@ fn nothing_is_lost_when_a_run_is_cut_and_more_is_selected() {
             let at = first.messages.iter().position(|message| &message["value"] == state).expect("the state");
             let before = Run { messages: first.messages[..at].to_vec(), ..Run::of(crate::support::tap()) };
             let after = Tap::new(&simulator).only(&names).state(state.clone()).sync();
-            for stream in INSIDE {
+            for stream in EMBEDDED {
                 let mut all: BTreeMap<String, Value> = BTreeMap::new();
                 for run in [&before, &after] {
                     all.extend(rows(run, stream));
@@ -239,9 +239,9 @@ fn nothing_is_lost_when_a_run_is_cut_and_more_is_selected() {
 #[test]
 fn a_project_that_fails_is_a_gap_of_every_stream_that_is_read_from_it() {
     let simulator = simulator(Settings::self_hosted());
-    let names = with(&["events"], &INSIDE);
+    let names = with(&["events"], &EMBEDDED);
     let whole = Tap::new(&simulator).only(&names).sync();
-    // Every answer from the third on, whichever list it is of.
+    // Every answer from the third one on fails, of whichever list.
     for nth in 2..60 {
         let kind = FaultKind::status(500, "{}");
         simulator.add_fault(Fault { path_contains: "/events/".into(), nth: NthHit::only(nth), kind });
@@ -250,7 +250,7 @@ fn a_project_that_fails_is_a_gap_of_every_stream_that_is_read_from_it() {
     assert_eq!(failed.code, 1, "{}", failed.stderr);
     simulator.clear_faults();
     let after = Tap::new(&simulator).only(&names).state(failed.last_state()).sync();
-    for stream in INSIDE {
+    for stream in EMBEDDED {
         assert!(failed.stderr.contains(&format!("{stream}: project ")), "{stream}: {}", failed.stderr);
         let (mut all, again) = (rows(&failed, stream), rows(&after, stream));
         assert!(all.len() < rows(&whole, stream).len(), "{stream}");

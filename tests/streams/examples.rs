@@ -1,5 +1,6 @@
-//! Syncs in which the server answers with the example bodies of Sentry's own API document, which are not part of this
-//! repository: they are read from the folder that `TAP_SENTRY_OPENAPI_DIR` names.
+//! Syncs in which the server answers with the example bodies of Sentry's own API document.
+//!
+//! The document is not part of this repository. The tests read it from the folder that `TAP_SENTRY_OPENAPI_DIR` names.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,7 @@ use crate::streams::drift::places;
 use crate::streams::schemas::openapi_documents;
 use crate::support::{Run, Tap, discovered};
 
-/// One of everything, so that paths can be told.
+/// An organization with one of everything, so that each path is known.
 fn simulator() -> Simulator {
     let shape = Shape {
         projects: 1,
@@ -37,7 +38,7 @@ fn examples(document: &Value) -> Vec<Value> {
         .collect()
 }
 
-/// The end of the address of a stream's requests, where the simulator has one of everything.
+/// The end of the address that a stream's requests have in this organization.
 fn address(simulator: &Simulator, path: &str) -> String {
     let project = simulator.read(|org| org.projects[0].slug.clone());
     let path = path.replace("{organization}", &simulator.slug()).replace("{project}", &project);
@@ -67,7 +68,7 @@ fn all_fields_of(names: &[&str]) -> Value {
     catalog
 }
 
-/// A sync of one stream whose paths answer with this body.
+/// A sync of one stream. The server answers its paths with this body.
 fn sync(simulator: &Simulator, stream: &Stream, paths: &[&str], body: &Value) -> Run {
     simulator.clear_faults();
     for path in paths {
@@ -81,14 +82,14 @@ fn sync(simulator: &Simulator, stream: &Stream, paths: &[&str], body: &Value) ->
     tap.catalog(all_fields_of(&[stream.tap_stream_id])).sync()
 }
 
-/// Fields of an example that no schema declares, as the log names them.
+/// The fields of an example that the schema does not declare, as the log names them.
 fn left_out(run: &Run) -> BTreeSet<String> {
     let of =
         |line: &str| line.split_once("the field \"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()));
     run.stderr.lines().filter(|line| line.contains("is not in the schema")).filter_map(of).collect()
 }
 
-/// Whether a value is there as it was, or brought to the declared type without loss.
+/// Whether a value is the same, or was converted to the declared type without loss.
 fn is_the_same(value: &Value, found: &Value) -> bool {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let time =
@@ -100,7 +101,7 @@ fn is_the_same(value: &Value, found: &Value) -> bool {
     found == value || (!value.is_null() && (text(value) == text(found) || same_time() || in_a_list()))
 }
 
-/// Every value of the example that the schema declares is in the record, as far as it needs no conversion.
+/// The record has every value of the example that the schema declares.
 fn check(stream: &Stream, example: &Value, records: &[&Value]) {
     let name = stream.tap_stream_id;
     let schema: Value = serde_json::from_str(stream.schema).expect("a schema");
@@ -153,7 +154,7 @@ fn each_stream_takes_the_examples_of_sentrys_document_for_its_rows() {
     assert_eq!(lost, BTreeSet::new(), "fields that no schema declares");
 }
 
-/// Issues and events are found by a walk: the examples are given the simulator's project and a time within it.
+/// Issues and events are read in sync windows. So the examples get the simulator's project, and a time in the window.
 #[test]
 fn issues_and_events_take_the_examples_too() {
     let Some(documents) = openapi_documents() else { return };
@@ -169,7 +170,7 @@ fn issues_and_events_take_the_examples_too() {
                 if path == "organizations/{}/issues/" {
                     row["project"]["id"] = json!(project);
                     row["lastSeen"] = json!("2026-10-30T12:00:00Z");
-                    // The record has the numbers of the issue's whole life.
+                    // The record has the numbers of the issue's whole lifetime.
                     if row["lifetime"].is_object() {
                         row["lifetime"]["lastSeen"] = json!("2026-10-30T12:00:00Z");
                     }
@@ -209,7 +210,7 @@ fn issues_and_events_take_the_examples_too() {
     assert!(issues > 0 && events > 1, "{issues} issues, {events} events");
 }
 
-/// The checks above can fail: a field that nobody declared is named, and another value is another value.
+/// The checks above can fail. They notice a field that no schema declares, and a value that differs.
 #[test]
 fn what_is_left_out_or_changed_is_noticed() {
     let simulator = simulator();

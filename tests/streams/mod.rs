@@ -1,6 +1,6 @@
 //! Every stream is read whole, and its rows fit the schema that the catalog declares.
-//! The streams `issues` and `events` have a folder of their own. Here are all others, among them the user's own queries,
-//! and the choice of projects and organizations.
+//! The streams `issues` and `events` have a folder of their own. Here are all others, among them the user's own
+//! queries, and the choice of projects and organizations.
 
 pub mod drift;
 mod embedded;

@@ -1,4 +1,4 @@
-//! Streams beyond those of the original tap: each is read whole from the simulator, page by page, below every parent.
+//! Optional streams, which are not selected by default. Each is read whole, page by page, below every parent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use tap_sentry::streams::{self, Added, Source, Stream, TimeFilter};
 
 use crate::support::{Run, Tap};
 
-/// Pages of two rows, so that lists of three have to be followed.
+/// Pages have two rows, so that a list of three rows has two pages.
 fn simulator() -> Simulator {
     let shape = Shape { projects: 3, issues_per_project: 2, events_per_issue: 2, releases: 3, ..Shape::default() };
     Simulator::start(Organization::generate(&shape), Settings { most_rows: 2, frozen: true, ..Settings::self_hosted() })
@@ -37,7 +37,7 @@ fn rows_per_parent(stream: &Stream) -> Option<usize> {
     Some(if is_object { 1 } else { rows.len() })
 }
 
-/// The keys of a stream's records; fails on one that comes twice.
+/// The keys of a stream's records. Fails on a key that comes twice.
 fn keys(run: &Run, stream: &Stream) -> BTreeSet<Vec<String>> {
     let mut keys = BTreeSet::new();
     for record in run.records(stream.tap_stream_id) {
@@ -62,18 +62,18 @@ fn every_stream_is_read_whole_below_every_parent() {
         }
         for record in run.records(name) {
             for (field, added) in stream.added {
-                // A field under another name may well be null under both.
+                // The tap wrote the field under another name too, and it may be null in both.
                 let may_be_null = matches!(added, Added::Renamed(_));
                 assert!(may_be_null || !record[*field].is_null(), "{name}.{field} is null");
             }
         }
-        // Alone, it says the same.
+        // If the stream is selected alone, it has the same rows.
         let alone = Tap::new(&simulator).only(&[name]).sync();
         assert_eq!(keys(&alone, stream), keys(&run, stream), "{name} without its parents");
     }
 }
 
-/// Every property that a schema declares has been seen in a record, so that none is misspelt.
+/// Some record has a value for every declared property, so no property is misspelt.
 #[test]
 fn every_declared_field_is_filled_by_some_record() {
     let simulator = simulator();
@@ -113,7 +113,7 @@ fn a_catalog_that_selects_everything_asks_for_nothing_in_particular() {
         streams::all().filter(|stream| stream.selected_by_default).map(|stream| stream.tap_stream_id).collect();
     assert_eq!(written, by_default);
     assert!(run.stderr.contains("WARNING the catalog selects every stream; those that cost more are left out"));
-    // Without one of them it was made by hand.
+    // A catalog that lacks one of the fields was made by hand.
     let mut catalog = everything();
     catalog["streams"][0]["metadata"][0]["metadata"]["selected"] = json!(false);
     let run = Tap::new(&simulator).catalog(catalog).sync();
@@ -130,13 +130,13 @@ fn incremental_streams_go_on_where_they_were() {
     for stream in incremental {
         let name = stream.tap_stream_id;
         assert!(!first.records(name).is_empty(), "{name}");
-        // The day that is running is read again: its numbers still grow.
+        // The current day is read again, since its numbers still grow.
         let is_today = |record: &&&Value| record["interval_start"] == "2026-11-01T00:00:00Z";
         let again = second.records(name);
         let today = if stream.time_filter == TimeFilter::Days { again.iter().filter(is_today).count() } else { 0 };
         assert_eq!(again.len(), today, "{name}");
         assert_eq!(today > 0, stream.time_filter == TimeFilter::Days, "{name}");
-        // The simulator's clock runs: the second run may end a second later, and never earlier.
+        // The simulator's clock runs, so the second run may end a second later, but never earlier.
         let start = |run: &Run| run.last_state()["bookmarks"][name]["start"].as_str().expect("a start").to_owned();
         assert!(start(&second) >= start(&first), "{name}");
     }

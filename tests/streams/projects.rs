@@ -1,4 +1,5 @@
-//! Which projects and organizations a run reads: by name, by share, and several organizations one after the other.
+//! Which projects and organizations a run reads. Projects are chosen by name, or shared out among several taps. Several
+//! organizations are read one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ fn ids(simulator: &Simulator) -> BTreeMap<String, String> {
     simulator.read(|org| org.projects.iter().map(|project| (project.slug.clone(), project.id.to_string())).collect())
 }
 
-/// The projects that a run's issues and events are of.
+/// The projects of a run's issues and events.
 fn projects_of(run: &Run) -> BTreeSet<String> {
     let issues = run.records("issues").into_iter().map(|issue| issue["project"]["id"].clone());
     let events = run.records("events").into_iter().map(|event| event["projectID"].clone());
@@ -87,7 +88,7 @@ fn another_choice_of_projects_reads_the_added_ones_from_the_beginning() {
     let events: BTreeSet<String> = runs.iter().flat_map(|run| run.keys("events", "eventID")).collect();
     assert_eq!(events, simulator.truth().event_ids());
     assert_eq!(runs.iter().map(|run| run.records("events").len()).sum::<usize>(), events.len(), "none is read twice");
-    // Releases of a project were not asked for before it was chosen.
+    // The releases of a project are read only if it is chosen.
     let releases: BTreeSet<String> = runs.iter().flat_map(|run| run.keys("releases", "version")).collect();
     assert_eq!(releases, simulator.truth().releases.into_keys().collect());
     let again = Tap::new(&simulator).state(third.last_state()).sync();
@@ -108,7 +109,7 @@ fn a_renamed_project_goes_on_under_its_new_slug() {
     assert_eq!(whole.keys("events", "eventID"), first.keys("events", "eventID"));
 }
 
-/// Every record as text, by stream; fails on a record that is there twice.
+/// Every record as text, by stream. Fails on a record that comes twice.
 fn records(runs: &[Run]) -> BTreeMap<String, BTreeSet<String>> {
     let mut records: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for message in runs.iter().flat_map(|run| &run.messages).filter(|message| message["type"] == "RECORD") {
@@ -120,7 +121,7 @@ fn records(runs: &[Run]) -> BTreeMap<String, BTreeSet<String>> {
     records
 }
 
-/// An event's time has a fraction in the list of its project, and none in that of its issue.
+/// Cuts the fractions of times off. The list of a project has them, the list of an issue does not.
 fn without_fractions(value: &Value) -> Value {
     match value {
         Value::String(text) if text.ends_with('Z') && text.contains('T') => {
@@ -131,7 +132,7 @@ fn without_fractions(value: &Value) -> Value {
     }
 }
 
-/// The catalog with everything selected that the simulator has.
+/// A catalog that selects everything the simulator has.
 fn everything() -> Value {
     let mut catalog = discovered();
     for entry in catalog["streams"].as_array_mut().expect("streams") {
@@ -143,7 +144,7 @@ fn everything() -> Value {
 #[test]
 fn four_shares_side_by_side_are_the_whole() {
     let shape = Shape { projects: 12, issues_per_project: 2, events_per_issue: 4, ..Shape::default() };
-    // One limit for all four, as one organization has one.
+    // One rate limit for all four, since they read one organization.
     let mut settings = Settings::self_hosted();
     settings.limits = true;
     for class in [Class::Default, Class::ProjectEvents, Class::ProjectEvent, Class::Issue, Class::IssueEvent] {
@@ -171,7 +172,7 @@ fn four_shares_side_by_side_are_the_whole() {
         let different: Vec<_> = together[stream].symmetric_difference(whole).take(2).collect();
         assert!(different.is_empty(), "{stream}: {different:#?}");
     }
-    // Each goes on with its own state.
+    // Each continues from its own state.
     let issue = simulator.read(|org| org.issues[5].id);
     simulator.advance(std::time::Duration::from_secs(60));
     let at = simulator.now() - TimeDelta::seconds(5);
@@ -264,7 +265,7 @@ fn a_single_organizations_state_goes_on_in_a_run_over_several() {
         Tap::new(&simulators[0]).set("organizations", json!(["globex", "acme"])).state(alone.last_state()).sync();
     assert_eq!(of_organization(&both, "events", "acme").len(), 0, "acme was read already");
     assert_eq!(of_organization(&both, "events", "globex").len(), simulators[1].truth().event_ids().len());
-    // And back: the state of the other one is kept.
+    // And back to one organization: the state of the other one is kept.
     let alone = Tap::new(&simulators[0]).state(both.last_state()).sync();
     assert!(alone.records("events").is_empty());
     let both =
@@ -273,13 +274,13 @@ fn a_single_organizations_state_goes_on_in_a_run_over_several() {
 }
 
 #[test]
-fn the_cost_and_the_doctor_speak_of_each_organization() {
+fn plan_and_check_name_each_organization() {
     let simulators = two_organizations();
     let tap = || Tap::new(&simulators[0]).set("organizations", json!("acme,globex"));
     let plan = tap().arg("--plan").run();
     assert_eq!(plan.code, 0, "{}", plan.stderr);
     assert!(plan.stdout.contains("acme") && plan.stdout.contains("globex"), "{}", plan.stdout);
-    let doctor = tap().arg("--test").run();
-    assert_eq!(doctor.code, 0, "{}", doctor.stderr);
-    assert!(doctor.stdout.contains("globex"), "{}", doctor.stdout);
+    let check = tap().arg("--test").run();
+    assert_eq!(check.code, 0, "{}", check.stderr);
+    assert!(check.stdout.contains("globex"), "{}", check.stdout);
 }

@@ -1,4 +1,4 @@
-//! Streams of the user's own: rows of the events table.
+//! Streams that the user defines as queries: their rows come from the events table.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ fn tap(simulator: &Simulator) -> Tap {
     Tap::new(simulator).only(&[]).set("queries", json!([query]))
 }
 
-/// Ids of the error events that there are.
+/// The ids of all error events.
 fn truth(simulator: &Simulator) -> BTreeSet<String> {
     let run = Tap::new(simulator).only(&["events"]).sync();
     let errors = run.records("events").into_iter().filter(|event| event["event.type"] == "error");
@@ -57,7 +57,7 @@ fn a_query_is_read_whole_and_then_for_what_is_new() {
     assert_eq!(requests, 2, "one for the types, one for the rows");
 }
 
-/// Ids of all events, of which the table has each.
+/// The ids of all events. The table has every one of them.
 fn all_ids(simulator: &Simulator) -> BTreeSet<String> {
     simulator.truth().event_ids()
 }

@@ -1,7 +1,7 @@
 //! The schema files: the rules they keep, and that real payloads fit them.
 //!
-//! Two tests need payloads that are not part of this repository. They read a directory named by an
-//! environment variable and say so aloud when it is not set:
+//! Two tests need payloads that are not part of this repository. An environment variable names the directory of each.
+//! If it is not set, the test says so on stderr:
 //! - `TAP_SENTRY_OPENAPI_DIR`: Sentry's published `OpenAPI` document, one file per GET operation;
 //! - `TAP_SENTRY_RECORDED_DIR`: answers recorded from a running server, one JSON file per request.
 
@@ -13,11 +13,11 @@ use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
 use tap_sentry::streams;
 
-/// The only places that may hold more than one type beside null: servers disagree below the top
-/// level, where the tap does not convert.
+/// The only places that may hold more than one type beside null. Servers disagree about them, and the tap converts only
+/// at the top level.
 const UNIONS: [&str; 3] = ["events.entries[].data", "issues.annotations[]", "issues.statusDetails.inCommit"];
 
-/// Operation of the API document, and the part of a schema its rows must fit.
+/// An operation of the API document, and the schema (or a field of it) that its rows must fit.
 const OPERATIONS: [(&str, &str); 39] = [
     ("organizations_projects_list", "projects"),
     ("projects_detail", "project_detail"),
@@ -60,14 +60,14 @@ const OPERATIONS: [(&str, &str); 39] = [
     ("organizations_issue_external_issues_list", "issue_external_issues"),
 ];
 
-/// Every `OpenAPI` document that there is, if there is any.
+/// The `OpenAPI` documents, if there are any.
 pub fn openapi_documents() -> Option<Vec<Value>> {
     let directory = directory_from("TAP_SENTRY_OPENAPI_DIR")?;
     Some(json_files(&directory).values().filter_map(|path| read_json(path)).collect())
 }
 
-/// First letters of a recorded file's name, and the part of a schema its rows must fit; the longest
-/// match counts. `None`: an answer no stream is made of.
+/// How the name of a recorded file begins, and the schema (or a field of it) that its rows must fit. The longest match
+/// counts. `None` means that no stream is made of the answer.
 const RECORDINGS: [(&str, Option<&str>); 18] = [
     ("projects", Some("projects")),
     ("project_detail", Some("project_detail")),
@@ -100,7 +100,7 @@ fn schema_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
 }
 
-/// The schema of a stream's rows, or of the commits and deploys inside a release.
+/// The schema of a stream's rows, or of the commits or deploys embedded in a release.
 fn part(name: &str) -> Value {
     match name.split_once('.') {
         Some((stream, list)) => schema(stream)["properties"][list]["items"].clone(),
@@ -124,7 +124,7 @@ fn types(node: &Value) -> Vec<&str> {
     }
 }
 
-/// Collects every breach of the rules that hold at any depth.
+/// Collects what breaks the rules that hold at any depth.
 fn check_node(node: &Value, path: &str, depth: usize, breaches: &mut Vec<String>) {
     let mut breach = |what: &str| breaches.push(format!("{path}: {what}"));
     let fields = node.as_object().expect("a schema node is an object");
@@ -214,17 +214,17 @@ fn every_column_is_described_in_sentences() {
     }
 }
 
-/// A row as the tap writes it: where a server's top-level value is not of the declared type, the
-/// value is converted without loss; below the top level nothing is touched.
+/// A row as the tap writes it. A top-level value that is not of the declared type is converted without loss. Below the
+/// top level nothing is changed.
 fn as_written(row: &Value, part_name: &str, schema: &Value) -> Value {
     let mut row = row.clone();
     if let Some(fields) = row.as_object_mut().filter(|_| part_name == "release") {
-        // Servers before numeric release ids: the version stands in.
+        // Old servers have no numeric release ids. The tap uses the version instead.
         let version = fields.get("version").cloned().unwrap_or_default();
         fields.entry("id").or_insert(version);
     }
     for (name, _) in streams::find(part_name).map_or(&[][..], |stream| stream.added) {
-        // What the tap adds: a text, or a time.
+        // The tap adds a text or a time.
         let is_time = schema["properties"][name]["format"] == "date-time";
         let added = json!(if is_time { "2026-01-01T00:00:00Z" } else { "added" });
         row.as_object_mut().expect("a row is an object").entry(*name).or_insert(added);
@@ -249,7 +249,7 @@ fn as_written(row: &Value, part_name: &str, schema: &Value) -> Value {
     row
 }
 
-/// Checks rows against their schema, undeclared names included, and counts them per schema.
+/// Checks rows against their schema, also for undeclared names, and counts the rows of each schema.
 #[derive(Default)]
 struct Checker {
     rows: BTreeMap<String, usize>,
@@ -278,7 +278,7 @@ impl Checker {
         }
     }
 
-    /// Fails on any fault, or when a schema was never put to the test.
+    /// Fails on any fault, and on a schema that no row was checked against.
     fn finish(self, expected: &[&str]) {
         let faults: Vec<String> = self.faults.into_iter().collect();
         assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -303,11 +303,11 @@ fn read_json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&std::fs::read(path).expect("a listed file can be read")).ok()
 }
 
-/// The directory an environment variable names; says so when there is none.
+/// The directory that an environment variable names. If it is not set, says so on stderr.
 fn directory_from(variable: &str) -> Option<PathBuf> {
     let directory = std::env::var_os(variable).map(PathBuf::from);
     if directory.is_none() {
-        // Not eprintln: the test harness would hide it, and a skipped check must be seen.
+        // The test harness hides what eprintln prints, and a skipped check must be seen.
         writeln!(std::io::stderr(), "SKIPPED: {variable} is not set").expect("stderr is open");
     }
     directory
@@ -323,7 +323,7 @@ fn rows_of(body: &Value) -> Vec<&Value> {
     }
 }
 
-/// Names the API document gives to the properties of a row, through its alternatives.
+/// The names of a row's properties in the API document, those of all alternatives together.
 fn documented_names(schema: &Value, names: &mut BTreeSet<String>) {
     let wrapped = schema["properties"].as_object().and_then(|all| all.get("data").filter(|_| all.len() == 1));
     if let Some(list) = wrapped {
@@ -368,9 +368,9 @@ fn every_example_and_every_name_of_the_api_document_fits_the_schemas() {
     checker.finish(&expected);
 }
 
-/// Which part of a schema a recorded file belongs to.
+/// The schema (or a field of it) that a recorded file belongs to.
 fn recorded_part(file: &str) -> Option<&'static str> {
-    // The same requests, made by a user without a team.
+    // These files have the same requests, made by a user without a team.
     let file = file.strip_prefix("noteam_").unwrap_or(file);
     let matches = RECORDINGS.iter().filter(|(start, _)| file.starts_with(start));
     matches.max_by_key(|(start, _)| start.len()).and_then(|(_, part_name)| *part_name)

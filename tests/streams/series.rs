@@ -14,7 +14,7 @@ fn simulator(settings: Settings) -> Simulator {
     Simulator::start(Organization::generate(&shape), settings)
 }
 
-/// A row as text: keys as records have them, fields by name.
+/// A row as text, with keys as records have them and fields sorted by name.
 fn plain(row: &Value) -> String {
     let mut fields = BTreeMap::new();
     for (name, value) in row.as_object().expect("an object") {
@@ -29,7 +29,7 @@ fn plain(row: &Value) -> String {
     format!("{fields:?}")
 }
 
-/// The rows that the simulator counts, with as many groups more on each day.
+/// The rows that the simulator has, with `more` additional groups on each day.
 fn counted(stream: &str, more: usize) -> BTreeSet<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/simulator/payloads/{stream}.json"));
     let rows: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).expect("rows")).expect("JSON");
@@ -54,7 +54,7 @@ fn written(run: &Run, stream: &str) -> BTreeSet<String> {
     all
 }
 
-/// Without the day that is running, whose numbers grow.
+/// The rows without those of the current day, whose numbers grow.
 fn past(rows: &BTreeSet<String>) -> BTreeSet<&String> {
     rows.iter().filter(|row| !row.contains("2026-11-01T")).collect()
 }
@@ -62,7 +62,7 @@ fn past(rows: &BTreeSet<String>) -> BTreeSet<&String> {
 #[test]
 fn series_that_do_not_fit_into_one_answer_are_cut_until_they_do() {
     for stream in ["release_health", "usage"] {
-        // Everything fits; groups would be left out without a word; the server refuses so many days.
+        // Three cases: everything fits; the server would silently leave groups out; the server refuses so many days.
         for (more_series, most_days, requests) in [(0, 366, 1..=1), (250, 366, 5..=12), (0, 20, 8..=16)] {
             let simulator = simulator(Settings { more_series, most_days, ..Settings::self_hosted() });
             let run = Tap::new(&simulator).only(&[stream]).sync();
@@ -82,7 +82,7 @@ fn a_day_that_does_not_fit_is_a_gap_and_the_bookmark_stays_before_it() {
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("more groups than the server gives in one answer"), "{}", run.stderr);
     assert_eq!(run.last_state()["bookmarks"]["release_health"]["start"], "2026-08-20T00:00:00Z");
-    // Once it fits, nothing is missing.
+    // Once the day fits, nothing is missing.
     simulator.settings(|settings| settings.more_series = 3);
     let after = Tap::new(&simulator).only(&["release_health"]).state(run.last_state()).sync();
     assert_eq!(past(&written(&after, "release_health")), past(&counted("release_health", 3)));
@@ -104,7 +104,7 @@ fn the_day_that_is_running_is_read_again() {
     };
     assert_eq!((today(&first), today(&second)), (vec![2512], vec![2514]));
     assert_eq!(second.records("usage").len(), 1, "days that are over are not");
-    // And once more when it is over, since the bookmark lies in it.
+    // The day is read once more when it is over, since the bookmark lies in it.
     simulator.advance(Duration::from_secs(11 * 3600));
     let third = Tap::new(&simulator).only(&["usage"]).state(second.last_state()).sync();
     assert_eq!(today(&third), [2500]);

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::Run;
 
-/// Everything that the truth names is there, once, in the right issue and project.
+/// The run wrote everything that the truth names, once, in the right issue and project.
 pub fn assert_complete(run: &Run, truth: &Truth) {
     assert_eq!(run.keys("users", "id"), truth.users);
     assert_complete_but_for_users(run, truth);
 }
 
-/// Old servers show the users of the token's own projects only, whatever is asked.
+/// The same without users: old servers show only those of the token's own projects.
 pub fn assert_complete_but_for_users(run: &Run, truth: &Truth) {
     assert_eq!(run.keys("projects", "id"), truth.projects);
     assert_eq!(run.keys("project_detail", "id"), truth.projects);
@@ -33,7 +33,7 @@ pub fn assert_complete_but_for_users(run: &Run, truth: &Truth) {
     }
 }
 
-/// Issues and events alone.
+/// The same for issues and events alone.
 pub fn assert_issues_and_events(run: &Run, truth: &Truth) {
     let issues: BTreeSet<String> = truth.issues.keys().cloned().collect();
     assert_eq!(run.keys("issues", "id"), issues);

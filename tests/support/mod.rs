@@ -1,4 +1,4 @@
-//! Runs the binary as users run it: config, catalog and state as files, messages read from stdout.
+//! Runs the binary as users run it: config, catalog and state are files, messages come from stdout.
 
 pub mod complete;
 
@@ -10,7 +10,7 @@ use sentry_simulator::Simulator;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-/// A tap with its files, to be run as often as a test likes.
+/// A tap with its files. A test may run it several times.
 pub struct Tap {
     dir: TempDir,
     config: Map<String, Value>,
@@ -20,7 +20,7 @@ pub struct Tap {
     env: Vec<(String, String)>,
 }
 
-/// What one run came to.
+/// How one run ended, and what it wrote.
 pub struct Run {
     pub code: i32,
     pub stdout: String,
@@ -29,12 +29,12 @@ pub struct Run {
 }
 
 impl Tap {
-    /// For a simulator; fast, and without look-back unless a test asks for it.
+    /// A tap for a simulator. It is fast, and has no look-back unless a test sets one.
     pub fn new(simulator: &Simulator) -> Self {
         Self::at(&simulator.base_url(), &simulator.slug(), simulator.token())
     }
 
-    /// For a server.
+    /// A tap for any server.
     pub fn at(base_url: &str, organization: &str, token: &str) -> Self {
         let tap = Self {
             dir: tempfile::tempdir().expect("a temporary folder"),
@@ -98,7 +98,7 @@ impl Tap {
         self
     }
 
-    /// The command of a sync, not started yet.
+    /// The command of a sync. It is not started yet.
     pub fn command(&self) -> Command {
         let mut command = tap();
         command.arg("--config").arg(self.file("config.json", &Value::Object(self.config.clone())));
@@ -117,7 +117,7 @@ impl Tap {
         Run::of(self.command())
     }
 
-    /// Runs to the end, and fails the test unless everything was read whole and every line is in its place.
+    /// Runs to the end. Fails the test if the exit code is not 0 or the messages are not in order.
     pub fn sync(&self) -> Run {
         let run = self.run();
         assert_eq!(run.code, 0, "stderr: {}", run.stderr);
@@ -132,7 +132,7 @@ impl Tap {
     }
 }
 
-/// The binary, without anything in the environment that could change what it does.
+/// The binary with an empty environment.
 pub fn tap() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tap-sentry"));
     command.env_clear().stdin(Stdio::null());
@@ -166,7 +166,7 @@ impl Run {
         self.of_type("RECORD").filter(|message| message["stream"] == stream).map(|message| &message["record"]).collect()
     }
 
-    /// One field of every record of a stream, sorted; fails on a value that occurs twice.
+    /// One field of every record of a stream, sorted. Fails on a value that occurs twice.
     pub fn keys(&self, stream: &str, field: &str) -> BTreeSet<String> {
         let mut keys = BTreeSet::new();
         for record in self.records(stream) {
@@ -195,14 +195,14 @@ impl Run {
             .expect("a SCHEMA")
     }
 
-    /// The value of the last STATE, which must be the last line.
+    /// The value of the last STATE. It must be the last line.
     pub fn last_state(&self) -> Value {
         let last = self.messages.last().expect("messages");
         assert_eq!(last["type"], "STATE", "the last line must be a STATE");
         last["value"].clone()
     }
 
-    /// Every line is JSON, SCHEMA comes before RECORD, records are valid, STATE comes last.
+    /// Checks that every line is JSON, SCHEMA comes before RECORD, records are valid, and STATE comes last.
     pub fn check_protocol(&self) {
         assert_eq!(self.messages.len(), self.stdout.lines().count(), "a line is not JSON");
         let mut validators = BTreeMap::new();

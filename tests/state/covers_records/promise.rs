@@ -1,4 +1,4 @@
-//! What a state promises to have been written, by the words of the state alone.
+//! Says which records a state covers, that is promises to have been written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use serde_json::Value;
 use super::Written;
 use crate::support::Run;
 
-/// Keys that a state vouches for, by stream.
+/// The keys that a state covers, by stream.
 pub type Promised = BTreeMap<&'static str, BTreeSet<String>>;
 
-/// Reads states in the light of what there is.
+/// Reads states, given what the server has.
 pub struct Promise<'a> {
     truth: &'a Truth,
     /// Version and time of each release, as the records have them.
@@ -28,7 +28,7 @@ pub fn key_of(message: &Value) -> String {
     message["record"][field].as_str().expect("a key").to_owned()
 }
 
-/// Times as `2026-11-01T12:00:00Z`, whatever the fraction: text in this form sorts by time.
+/// A time as `2026-11-01T12:00:00Z`, without its fraction. Text in this form sorts by time.
 fn second(time: &str) -> String {
     format!("{}Z", &time[..19])
 }
@@ -48,18 +48,18 @@ impl<'a> Promise<'a> {
         Self { truth, releases: run.records("releases").iter().map(release).collect() }
     }
 
-    /// How many events there are.
+    /// How many events the server has.
     pub fn events(&self) -> usize {
         self.truth.event_ids().len()
     }
 
-    /// Everything a state vouches for.
+    /// Everything that a state covers.
     pub fn of(&self, state: &Value) -> Promised {
         let mut promised = Promised::new();
         promised.insert("events", self.events_of(&state["bookmarks"]["events"]));
         promised.insert("issues", self.issues_of(&state["bookmarks"]["issues"]));
         for stream in ["releases", "release"] {
-            // Both are read in one walk, whose progress stands under the first.
+            // Both are read in one walk. Its progress is kept under `releases`.
             promised.insert(stream, self.releases_of(&state["bookmarks"][stream], &state["bookmarks"]["releases"]));
         }
         for (stream, all) in self.full_tables() {
@@ -82,7 +82,7 @@ impl<'a> Promise<'a> {
         ]
     }
 
-    /// The last state of a run that came to its end promises everything.
+    /// The last state of a finished run covers everything.
     pub fn assert_kept(&self, last: &Promised, written: &Written) {
         assert_eq!(last["events"], self.truth.event_ids());
         assert_eq!(last["issues"], self.truth.issues.keys().cloned().collect());
@@ -94,7 +94,7 @@ impl<'a> Promise<'a> {
         assert!(last.iter().all(|(stream, keys)| keys.is_subset(&written[*stream])));
     }
 
-    /// Whether a bookmark's own window covers this time of a project.
+    /// Whether a project's bookmark is later than this time.
     fn is_behind(bookmark: &Value, project: &str, time: &str) -> bool {
         let projects = &bookmark["projects"];
         let known = projects.is_null() || !projects[project].is_null();
@@ -107,14 +107,14 @@ impl<'a> Promise<'a> {
         let done = |project: &str| marker["done"].as_array().is_some_and(|done| done.iter().any(|id| id == project));
         let mut promised = BTreeSet::new();
         for (id, issue) in &self.truth.issues {
-            let part = &marker["projects"][&issue.project];
-            let by_project = part["way"] == "project" && issue.category == "error";
+            let partition = &marker["projects"][&issue.project];
+            let by_project = partition["way"] == "project" && issue.category == "error";
             for event in &self.truth.events[id] {
                 let time = event.timestamp.as_str();
                 let half_read = if by_project {
-                    part["listed"] == true || newer(part, time)
+                    partition["listed"] == true || newer(partition, time)
                 } else {
-                    Self::issue_is_done(part, id, time)
+                    Self::issue_is_done(partition, id, time)
                 };
                 if Self::is_behind(bookmark, &issue.project, time) || done(&issue.project) || half_read {
                     promised.insert(event.id.clone());
@@ -124,14 +124,14 @@ impl<'a> Promise<'a> {
         promised
     }
 
-    /// Whether a project's part says that this issue's event of this time is written.
-    fn issue_is_done(part: &Value, issue: &str, time: &str) -> bool {
-        let ahead = &part["ahead"][issue];
+    /// Whether the partition of a project says that the issue's event of this time is written.
+    fn issue_is_done(partition: &Value, issue: &str, time: &str) -> bool {
+        let ahead = &partition["ahead"][issue];
         if ahead.is_object() {
             return ahead["until"].is_null() || newer(ahead, time);
         }
         let number = |id: &str| id.parse::<u64>().expect("ids are numbers");
-        text(part, "issue").is_some_and(|frontier| number(issue) <= number(frontier))
+        text(partition, "issue").is_some_and(|frontier| number(issue) <= number(frontier))
     }
 
     fn issues_of(&self, bookmark: &Value) -> BTreeSet<String> {
@@ -139,7 +139,7 @@ impl<'a> Promise<'a> {
         let is_done = |category: &str, time: &str| match (text(marker, "list"), category == "feedback") {
             (Some(""), false) => newer(marker, time),
             (Some(""), true) | (None, _) => false,
-            (Some(_), false) => true, // the second list is feedback: the first is done
+            (Some(_), false) => true, // the second list is feedback, so the first is done
             (Some(_), true) => newer(marker, time),
         };
         let promised = self.truth.issues.iter().filter(|(_, issue)| {
@@ -155,7 +155,7 @@ impl<'a> Promise<'a> {
     }
 }
 
-/// Whether a mark says that everything of this time is written: what is newer than its second is.
+/// Whether a mark says that records of this time are written. A mark covers what is newer than its second.
 fn newer(mark: &Value, time: &str) -> bool {
     text(mark, "until").is_some_and(|until| time > until)
 }
