@@ -1,4 +1,4 @@
-//! Tokens and scopes. This file knows groups of endpoints, not paths.
+//! Tokens and scopes (API §1.2). This file knows groups of endpoints, not paths.
 
 use crate::http::reply::Reply;
 

@@ -4,6 +4,8 @@
 //! [`Simulator::truth`] says what a complete sync should hold, and [`Simulator::requests`] what was asked.
 //! [`Settings`] chooses the kind of server. [`Fault`]s spoil single answers down to the byte.
 //!
+//! In comments, "API §n" cites the source of a fact about Sentry: section n of the notes this project was written from.
+//!
 //! Modules, from the data outwards: `organization` (what there is), `render` (how it looks), `api` (which
 //! rows an answer has), `state` (what happens to a request), `http` and `server` (bytes and sockets).
 //!

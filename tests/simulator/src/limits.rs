@@ -1,4 +1,4 @@
-//! Rate limits: a fixed window and a ceiling on requests in flight, for each class of endpoint.
+//! Rate limits: a fixed window and a ceiling on requests in flight, for each class of endpoint (API §1.7).
 //! This file knows neither paths nor tokens. All callers share the limits.
 
 use std::collections::BTreeMap;

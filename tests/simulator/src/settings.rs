@@ -32,7 +32,7 @@ pub struct Settings {
     pub now: DateTime<Utc>,
     /// Stop the clock except for `Simulator::advance`.
     pub frozen: bool,
-    /// Enforce the budgets and send their headers.
+    /// Enforce the budgets and send their headers (API §1.7).
     pub limits: bool,
     /// The budgets, one for each class of endpoint.
     pub budgets: Budgets,

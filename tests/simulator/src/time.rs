@@ -23,7 +23,7 @@ pub(crate) fn from_ms(ms: i64) -> DateTime<Utc> {
 }
 
 /// Reads a `start` or `end` parameter: ISO 8601 with or without zone and fraction, a date, or a
-/// Unix time. Returns whole seconds, since the event index has no fractions.
+/// Unix time. Returns whole seconds, since the event index has no fractions (API §1.5).
 pub(crate) fn parse(text: &str) -> Option<i64> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
         return Some(time.timestamp());

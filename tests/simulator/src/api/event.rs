@@ -1,4 +1,4 @@
-//! One event, by project or by issue.
+//! One event, by project or by issue (API §2.8).
 
 use super::index;
 use super::view::{Answer, View};

@@ -1,4 +1,4 @@
-//! Lists of events, of an issue and of a project, and how the old server paged them.
+//! Lists of events, of an issue and of a project (API §2.6, §2.7), and how the old server paged them.
 
 use std::cmp::Reverse;
 use std::ops::Range;

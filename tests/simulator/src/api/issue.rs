@@ -1,4 +1,4 @@
-//! `organizations/{org}/issues/{issue}/`: one issue.
+//! `organizations/{org}/issues/{issue}/`: one issue (API §2.5).
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `organizations/{org}/issues/`: the search over all projects.
+//! `organizations/{org}/issues/`: the search over all projects (API §2.3).
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Cursors, the three kinds of pages that Sentry has, and the `Link` header. This file knows no endpoint.
+//! Cursors, the three kinds of pages that Sentry has, and the `Link` header (API §1.3). This file knows no endpoint.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! `projects/{org}/{project}/issues/`: the old list of one project. It knows no window.
+//! `projects/{org}/{project}/issues/`: the old list of one project (API §2.4). It knows no window.
 
 use std::cmp::Reverse;
 

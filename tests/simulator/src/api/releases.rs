@@ -1,4 +1,4 @@
-//! Releases, their commits and deploys.
+//! Releases, their commits and deploys (API §2.12–2.15).
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

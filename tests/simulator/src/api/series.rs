@@ -1,4 +1,4 @@
-//! Series: values by group and day. One answer holds only so many of them.
+//! Series: values by group and day. One answer holds only so many of them (API §3).
 
 use std::collections::BTreeMap;
 

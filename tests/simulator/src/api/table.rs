@@ -1,4 +1,4 @@
-//! `organizations/{org}/events/`: error events as a table of the columns that are asked for.
+//! `organizations/{org}/events/`: error events as a table of the columns that are asked for (API §3).
 
 use std::cmp::Reverse;
 

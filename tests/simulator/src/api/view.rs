@@ -1,5 +1,5 @@
 //! What one request sees: the data, the settings of the server, the parameters. This file reads the parameters that
-//! many endpoints share, and refuses bad ones in the server's own words.
+//! many endpoints share, and refuses bad ones in the server's own words (API §1.3–1.6).
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -145,7 +145,7 @@ impl View<'_> {
         if self.settings.any_value_is_true { !value.is_empty() } else { value == "1" || value == "true" }
     }
 
-    /// The projects that an organization endpoint covers.
+    /// The projects that an organization endpoint covers (API §1.6).
     pub(crate) fn projects(&self) -> Answer<BTreeSet<u64>> {
         let mut asked = BTreeSet::new();
         let mut all = self.settings.member_of_all;

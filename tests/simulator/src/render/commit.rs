@@ -1,4 +1,4 @@
-//! Commits.
+//! Commits (API §2.14).
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};

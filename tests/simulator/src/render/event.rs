@@ -1,4 +1,4 @@
-//! Event rows in their three forms: short, full, detail.
+//! Event rows in their three forms: short, full, detail (API §2.7).
 
 use serde_json::{Value, json};
 

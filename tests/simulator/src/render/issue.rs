@@ -1,4 +1,4 @@
-//! Issues, in lists and in detail.
+//! Issues, in lists and in detail (API §2.3, §2.5).
 
 use chrono::SecondsFormat;
 use serde_json::{Value, json};

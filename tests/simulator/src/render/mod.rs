@@ -1,4 +1,4 @@
-//! The payloads: what each thing looks like on the wire. `api` decides which rows there are.
+//! The payloads: what each thing looks like on the wire (API §2). `api` decides which rows there are.
 
 pub(crate) mod body;
 pub(crate) mod commit;

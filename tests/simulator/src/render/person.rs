@@ -1,4 +1,4 @@
-//! Teams, members, users.
+//! Teams, members, users (API §2.9–2.11).
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};

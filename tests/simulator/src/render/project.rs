@@ -1,4 +1,4 @@
-//! Projects in lists, and the organization.
+//! Projects in lists, and the organization (API §2.1).
 
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! A project's detail.
+//! A project's detail (API §2.2).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Releases and deploys.
+//! Releases and deploys (API §2.12, §2.13, §2.15).
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
