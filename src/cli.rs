@@ -23,26 +23,26 @@ the log; 2 wrong usage; 130 and 143 stopped by a signal.";
 #[derive(Debug, Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "flags")]
 #[command(name = "tap-sentry", version, help_expected = true, max_term_width = 80, after_help = EXAMPLES)]
-pub struct Cli {
+pub(crate) struct Cli {
     /// Configuration file (JSON; comments are allowed), or ENV for variables and the file .env; later ones win
     #[arg(short, long, value_name = "FILE")]
-    pub config: Vec<PathBuf>,
+    pub(crate) config: Vec<PathBuf>,
 
     /// Catalog file that says which streams and fields to sync; without it, the default streams
     #[arg(long, value_name = "FILE")]
-    pub catalog: Option<PathBuf>,
+    pub(crate) catalog: Option<PathBuf>,
 
     /// Older name of --catalog
     #[arg(short, long, value_name = "FILE")]
-    pub properties: Option<PathBuf>,
+    pub(crate) properties: Option<PathBuf>,
 
     /// State file to continue from
     #[arg(short, long, value_name = "FILE")]
-    pub state: Option<PathBuf>,
+    pub(crate) state: Option<PathBuf>,
 
     /// Print the catalog and stop; needs no config and no network
     #[arg(short, long, help_heading = "Instead of a sync")]
-    pub discover: bool,
+    pub(crate) discover: bool,
 
     /// Check config, token and server, stream by stream, and stop; "schema" writes the SCHEMA messages alone
     #[arg(
@@ -54,36 +54,36 @@ pub struct Cli {
         hide_possible_values = true,
         help_heading = "Instead of a sync"
     )]
-    pub test: Option<Test>,
+    pub(crate) test: Option<Test>,
 
     /// Say what a sync would cost in requests and time, and stop
     #[arg(long, help_heading = "Instead of a sync")]
-    pub plan: bool,
+    pub(crate) plan: bool,
 
     /// Print what this tap is and which settings it takes, and stop
     #[arg(long, help_heading = "Instead of a sync")]
-    pub about: bool,
+    pub(crate) about: bool,
 
     /// How --test, --plan and --about print
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Instead of a sync")]
-    pub format: Format,
+    pub(crate) format: Format,
 
     /// Print a completion script for a shell, and stop
     #[arg(long, value_name = "SHELL", help_heading = "Instead of a sync")]
-    pub completions: Option<Shell>,
+    pub(crate) completions: Option<Shell>,
 
     /// Print the manual page, and stop
     #[arg(long, help_heading = "Instead of a sync")]
-    pub man: bool,
+    pub(crate) man: bool,
 
     /// Log more: -v shows every request, -vv the headers of answers too
     #[arg(short, long, action = clap::ArgAction::Count)]
-    pub verbose: u8,
+    pub(crate) verbose: u8,
 }
 
 /// What is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Test {
+pub(crate) enum Test {
     /// Config, token, server and every selected stream.
     #[value(alias = "true", alias = "records")]
     All,
@@ -93,7 +93,7 @@ pub enum Test {
 
 /// How a report is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     Text,
     /// For programs.

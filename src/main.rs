@@ -1,16 +1,11 @@
-//! tap-sentry: parse, start logging, run, exit code.
+//! tap-sentry: stdout, signals and the exit code. All else is in the library.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use tap_sentry::cli::Cli;
-use tap_sentry::{logging, run};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    logging::start(cli.verbose);
-    ExitCode::from(run::run(&cli, std::io::stdout(), stopped()).code())
+    ExitCode::from(tap_sentry::run(std::io::stdout(), stopped()))
 }
 
 /// Resolves when the run is asked to end: 2 is SIGINT, 15 is SIGTERM.

@@ -3,10 +3,10 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
 /// A moment in UTC.
-pub type Time = DateTime<Utc>;
+pub(crate) type Time = DateTime<Utc>;
 
 /// RFC 3339, or naive and then UTC; in years that RFC 3339 can write.
-pub fn parse_time(value: &str) -> Option<Time> {
+pub(crate) fn parse_time(value: &str) -> Option<Time> {
     parse_any(value).filter(|time| (0..=9999).contains(&time.year()))
 }
 
@@ -20,52 +20,53 @@ fn parse_any(value: &str) -> Option<Time> {
 }
 
 /// As [`parse_time`], or a bare date, which is its midnight.
-pub fn parse_time_or_date(value: &str) -> Option<Time> {
+pub(crate) fn parse_time_or_date(value: &str) -> Option<Time> {
     let date = || NaiveDate::parse_from_str(value, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
     let time = parse_any(value).or_else(|| date().map(|naive| naive.and_utc()));
     time.filter(|time| (0..=9999).contains(&time.year()))
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ`: what bookmarks hold.
-pub fn format_time(time: Time) -> String {
+pub(crate) fn format_time(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// `YYYY-MM-DDTHH:MM:SS`: what servers of every age take as a query parameter (API §1.5).
-pub fn format_query_time(time: Time) -> String {
+pub(crate) fn format_query_time(time: Time) -> String {
     time.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 /// The moment cut to whole seconds, the resolution at which Sentry compares event times (API §1.5).
-pub fn whole_second(time: Time) -> Time {
+pub(crate) fn whole_second(time: Time) -> Time {
     DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time)
 }
 
 /// Moments in serialized form, as [`format_time`] writes them.
-pub mod seconds {
+pub(crate) mod seconds {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use super::{Time, format_time, parse_time};
 
     /// Writes.
-    pub fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&format_time(*time))
     }
 
     /// Reads.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
         let text = String::deserialize(deserializer)?;
         parse_time(&text).ok_or_else(|| Error::custom("not a time"))
     }
 
     /// The same for what may be absent.
-    pub mod option {
+    pub(crate) mod option {
         use serde::{Deserialize, Deserializer, Serializer};
 
         use super::super::{Time, format_time, parse_time};
 
         /// Writes.
-        pub fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+        #[expect(clippy::ref_option, reason = "the form serde asks for")]
+        pub(crate) fn serialize<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
             match time {
                 Some(time) => serializer.serialize_str(&format_time(*time)),
                 None => serializer.serialize_none(),
@@ -73,7 +74,7 @@ pub mod seconds {
         }
 
         /// Reads; what is no time counts as absent.
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+        pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
             let text = Option::<String>::deserialize(deserializer)?;
             Ok(text.as_deref().and_then(parse_time))
         }

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use tap_sentry::sentry::endpoint::Rows;
-use tap_sentry::streams::{self, Source, Stream};
-use tap_sentry::sync::event_list::{ISSUE_EVENTS, PROJECT_EVENTS};
-use tap_sentry::sync::event_rows::{ISSUE_EVENT_DETAIL, PROJECT_EVENT_DETAIL};
-use tap_sentry::sync::issue_rows::ISSUE_DETAIL;
-use tap_sentry::sync::issues::{ORGANIZATION_ISSUES, PROJECT_ISSUES};
+use tap_sentry::internals::endpoints::{
+    ISSUE_DETAIL, ISSUE_EVENT_DETAIL, ISSUE_EVENTS, ORGANIZATION_ISSUES, PROJECT_EVENT_DETAIL, PROJECT_EVENTS,
+    PROJECT_ISSUES,
+};
+use tap_sentry::internals::{Rows, Source, Stream, streams};
 
 /// How deep references are followed. Documents may refer to themselves.
 const DEEPEST: usize = 12;

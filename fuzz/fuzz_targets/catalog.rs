@@ -1,4 +1,4 @@
 //! Fuzzes the catalog and what selection makes of it.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry_fuzz::bodies::catalog(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry::fuzz::catalog(data));

@@ -1,4 +1,4 @@
 //! Fuzzes the Link header.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry_fuzz::bodies::link(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry::fuzz::link(data));

@@ -1,4 +1,4 @@
 //! Fuzzes one row on its way to one record.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry_fuzz::bodies::record(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry::fuzz::record(data));

@@ -1,4 +1,4 @@
 //! Fuzzes the state file and its way back.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry_fuzz::bodies::state(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| tap_sentry::fuzz::state(data));

@@ -6,7 +6,7 @@ use reqwest::Url;
 const REGIONS: &[&str] = &["us", "de", "www", "docs", "status"];
 
 /// The address with a password cut out, for messages.
-pub fn without_user_info(text: &str) -> String {
+pub(crate) fn without_user_info(text: &str) -> String {
     let start = text.find("://").map_or(0, |scheme| scheme + 3);
     match text.rfind('@') {
         Some(at) if at >= start => format!("{}(hidden){}", &text[..start], &text[at..]),
@@ -15,7 +15,7 @@ pub fn without_user_info(text: &str) -> String {
 }
 
 /// Any form of a server's address: with or without scheme, trailing slash or `/api/0/`.
-pub fn parse_base_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
+pub(crate) fn parse_base_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let mut url = Url::parse(&with_scheme).map_err(|_| "an address such as https://sentry.io/api/0/")?;
     if !url.username().is_empty() || url.password().is_some() {
@@ -50,7 +50,7 @@ fn root_of(path: &str) -> &str {
 }
 
 /// The slug of an organization, given as such or as the address of one of its pages.
-pub fn organization_in(text: &str) -> Option<String> {
+pub(crate) fn organization_in(text: &str) -> Option<String> {
     let is_slug = |text: &str| !text.is_empty() && !text.contains(['/', '.', ':', '?', '#', ' ']);
     if is_slug(text) {
         return Some(text.to_owned());

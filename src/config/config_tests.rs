@@ -149,7 +149,7 @@ fn the_refresh_of_issues_can_be_turned_off() {
 fn extreme_numbers_make_a_slow_run_and_not_a_crash() {
     let config = config(json!({"rate_limit": 1e-300, "request_timeout": 1e-12, "lookback_window": u64::MAX}));
     let config = config.expect("a config");
-    drop(crate::sentry::rate_limit::RateLimits::new(config.client.rate_limit));
+    drop(crate::sentry::limits::RateLimits::new(config.client.rate_limit));
     assert!(config.client.request_timeout > Duration::ZERO);
     let lookback = chrono::TimeDelta::from_std(config.lookback).expect("a span that can be reckoned with");
     assert!(Utc::now().checked_sub_signed(lookback).is_some());

@@ -3,12 +3,12 @@
 //! All problems are reported together, each with the option, its value and what would be right. The token is
 //! never quoted.
 
-pub mod address;
-pub mod options;
-pub mod projects;
-pub mod queries;
-pub mod schema;
-pub mod sources;
+pub(crate) mod address;
+pub(crate) mod options;
+pub(crate) mod projects;
+pub(crate) mod queries;
+pub(crate) mod schema;
+pub(crate) mod sources;
 mod values;
 
 use std::path::Path;
@@ -25,8 +25,8 @@ use crate::config::projects::{ProjectChoice, Shard};
 use crate::config::queries::Query;
 use crate::config::sources::Gathered;
 use crate::config::values::Values;
-use crate::sentry::client::Settings;
 use crate::sentry::token::Token;
+use crate::sentry::transport::Settings;
 
 /// More than any server keeps, and little enough to be reckoned with.
 const LONGEST_LOOKBACK: Duration = Duration::from_hours(24 * 36_500);
@@ -36,77 +36,77 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 /// The checked configuration.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
-pub struct Config {
+pub(crate) struct Config {
     /// Slug of the organization; of the first where there are several.
-    pub organization: String,
+    pub(crate) organization: String,
     /// All organizations, where several are to be read.
-    pub organizations: Vec<String>,
+    pub(crate) organizations: Vec<String>,
     /// Which of them a state is of that does not say so.
-    pub owner: Option<String>,
+    pub(crate) owner: Option<String>,
     /// Which projects are read.
-    pub projects: ProjectChoice,
+    pub(crate) projects: ProjectChoice,
     /// Nothing before this moment is asked for.
-    pub start_date: DateTime<Utc>,
+    pub(crate) start_date: DateTime<Utc>,
     /// Fetch whole event bodies.
-    pub fetch_event_details: bool,
+    pub(crate) fetch_event_details: bool,
     /// Merge each changed issue's detail into its record.
-    pub fetch_issue_details: bool,
+    pub(crate) fetch_issue_details: bool,
     /// How events are sampled.
-    pub sampling: Sampling,
+    pub(crate) sampling: Sampling,
     /// How far before a bookmark each run begins.
-    pub lookback: Duration,
+    pub(crate) lookback: Duration,
     /// How often all issues are read again; `None` is never.
-    pub issue_refresh: Option<Duration>,
+    pub(crate) issue_refresh: Option<Duration>,
     /// Pass on fields that the schemas do not have.
-    pub keep_unknown_fields: bool,
+    pub(crate) keep_unknown_fields: bool,
     /// Tell targets which rows of full tables are gone.
-    pub activate_version: bool,
+    pub(crate) activate_version: bool,
     /// Streams of the user's own.
-    pub queries: Vec<Query>,
+    pub(crate) queries: Vec<Query>,
     /// A catalog that selects every stream means every stream, and not those that are read by default.
-    pub all_streams: bool,
+    pub(crate) all_streams: bool,
     /// What the HTTP client needs.
-    pub client: Settings,
+    pub(crate) client: Settings,
     /// Things the user should know, not wrong enough to stop.
-    pub warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// What was understood of names that are not ours.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// The sampling options. Minimum and maximum per issue shape a sample; without a fraction they mean nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
+pub(crate) struct Sampling {
     /// Part of the events to keep, 0 to 1; `None` (or 1) keeps all.
-    pub fraction: Option<f64>,
+    pub(crate) fraction: Option<f64>,
     /// Newest events of a project to look at in one run.
-    pub max_per_project: Option<u64>,
+    pub(crate) max_per_project: Option<u64>,
     /// Fewest events of an issue in a sample.
-    pub min_per_issue: u64,
+    pub(crate) min_per_issue: u64,
     /// Most events of an issue in a sample.
-    pub max_per_issue: u64,
+    pub(crate) max_per_issue: u64,
     /// Seed of the sample.
-    pub seed: u64,
+    pub(crate) seed: u64,
     /// Whether minimum or maximum per issue were changed by the user.
-    pub shaped: bool,
+    pub(crate) shaped: bool,
 }
 
 impl Sampling {
     /// Whether anything may be left out.
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.fraction.is_some_and(|fraction| fraction < 1.0) || self.max_per_project.is_some()
     }
 }
 
 impl Config {
     /// Reads and checks a configuration: files, and `ENV` for the environment; later ones win.
-    pub fn load(sources: &[impl AsRef<Path>]) -> Result<Self> {
+    pub(crate) fn load(sources: &[impl AsRef<Path>]) -> Result<Self> {
         let gathered = sources::gather(sources)?;
         let names: Vec<String> = sources.iter().map(|source| source.as_ref().display().to_string()).collect();
         Self::of(gathered).with_context(|| format!("the config {} is not usable", names.join(", ")))
     }
 
     /// Checks the text of a configuration file.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         let mut gathered = Gathered::default();
         gathered.add(sources::parse(text)?);
         Self::of(gathered)
@@ -119,7 +119,7 @@ impl Config {
     }
 
     /// The organizations to read, one after the other; each but the only one with a configuration of its own.
-    pub fn each_organization(&self) -> Vec<Self> {
+    pub(crate) fn each_organization(&self) -> Vec<Self> {
         if self.organizations.is_empty() {
             return vec![self.clone()];
         }

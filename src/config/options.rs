@@ -1,6 +1,8 @@
 //! The options as users meet them: name, kind, default, description. Everything that speaks of options
 //! (validation, documentation, plugin definitions) follows this table.
 
+use serde_json::Value;
+
 /// What kind of value an option takes. Numbers and booleans may also be written as strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -57,6 +59,22 @@ pub struct ConfigOption {
     pub description: &'static str,
 }
 
+impl ConfigOption {
+    /// The default as a value; absent where there is none.
+    pub fn default_value(&self) -> Option<Value> {
+        self.default.and_then(|text| serde_json::from_str(text).ok())
+    }
+
+    /// The name as a title.
+    pub fn title(&self) -> String {
+        let word = |word: &str| match word {
+            "api" | "url" | "ca" | "http" => word.to_uppercase(),
+            _ => word[..1].to_uppercase() + &word[1..],
+        };
+        self.name.split('_').map(word).collect::<Vec<_>>().join(" ")
+    }
+}
+
 const fn option(
     name: &'static str,
     kind: Kind,
@@ -67,9 +85,9 @@ const fn option(
 }
 
 /// Organization slug used when none is configured, as the original tap documents it.
-pub const DEFAULT_ORGANIZATION: &str = "split-software";
+pub(crate) const DEFAULT_ORGANIZATION: &str = "split-software";
 /// Server used when none is configured.
-pub const DEFAULT_BASE_URL: &str = "https://sentry.io/api/0/";
+pub(crate) const DEFAULT_BASE_URL: &str = "https://sentry.io/api/0/";
 
 /// Every option there is.
 pub const OPTIONS: &[ConfigOption] = &[
@@ -176,6 +194,6 @@ pub const OPTIONS: &[ConfigOption] = &[
 ];
 
 /// The row of an option.
-pub fn find(name: &str) -> Option<&'static ConfigOption> {
+pub(crate) fn find(name: &str) -> Option<&'static ConfigOption> {
     OPTIONS.iter().find(|option| option.name == name)
 }

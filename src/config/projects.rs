@@ -4,54 +4,54 @@ use std::fmt::Write;
 
 /// The choice of projects; everything by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ProjectChoice {
+pub(crate) struct ProjectChoice {
     /// Patterns of projects to read; none means all.
-    pub include: Vec<String>,
+    pub(crate) include: Vec<String>,
     /// Patterns of projects to leave out.
-    pub exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// The share of this machine, if there are several.
-    pub shard: Option<Shard>,
+    pub(crate) shard: Option<Shard>,
 }
 
 /// One of several machines that share an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
+pub(crate) struct Shard {
     /// From 1 to `of`.
-    pub number: u64,
+    pub(crate) number: u64,
     /// How many there are.
-    pub of: u64,
+    pub(crate) of: u64,
 }
 
 impl ProjectChoice {
     /// Whether projects are chosen by name.
-    pub fn is_named(&self) -> bool {
+    pub(crate) fn is_named(&self) -> bool {
         !self.include.is_empty() || !self.exclude.is_empty()
     }
 
     /// Whether a project is named, by slug or id; shares do not matter.
-    pub fn names(&self, id: &str, slug: &str) -> bool {
+    pub(crate) fn names(&self, id: &str, slug: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| is_named_by(pattern, id, slug));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }
 
     /// Whether a project is in the share of this machine.
-    pub fn shares(&self, id: &str) -> bool {
+    pub(crate) fn shares(&self, id: &str) -> bool {
         self.shard.is_none_or(|shard| shard.has(id))
     }
 
     /// Whether this machine reads what belongs to the organization as a whole.
-    pub fn is_first_shard(&self) -> bool {
+    pub(crate) fn is_first_shard(&self) -> bool {
         self.shard.is_none_or(|shard| shard.number == 1)
     }
 
     /// Patterns that name none of these projects (id and slug).
-    pub fn idle_patterns(&self, projects: &[(String, String)]) -> Vec<&str> {
+    pub(crate) fn idle_patterns(&self, projects: &[(String, String)]) -> Vec<&str> {
         let idle = |pattern: &&String| !projects.iter().any(|(id, slug)| is_named_by(pattern, id, slug));
         self.include.iter().chain(&self.exclude).filter(idle).map(String::as_str).collect()
     }
 
     /// The names as one text, to be compared with that of another run; empty if all are read.
-    pub fn said(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let mut text = self.include.join(",");
         for pattern in &self.exclude {
             // Writing to a String cannot fail.
@@ -63,14 +63,14 @@ impl ProjectChoice {
 
 impl Shard {
     /// `k/n`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (number, of) = text.split_once('/')?;
         let (number, of) = (number.trim().parse().ok()?, of.trim().parse().ok()?);
         (number >= 1 && number <= of).then_some(Self { number, of })
     }
 
     /// Whether a project belongs to it. The same for every version of the tap, since states depend on it.
-    pub fn has(self, id: &str) -> bool {
+    pub(crate) fn has(self, id: &str) -> bool {
         spread(id) % self.of == self.number - 1
     }
 }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(named(&choice(&["nothing"], &[])), [""; 0]);
         let projects = [("1".to_owned(), "web".to_owned())];
         assert_eq!(choice(&["w*", "x"], &["y?"]).idle_patterns(&projects), ["x", "y?"]);
-        assert_eq!(choice(&["w*", "x"], &["y?"]).said(), "w*,x,!y?");
+        assert_eq!(choice(&["w*", "x"], &["y?"]).render(), "w*,x,!y?");
     }
 
     #[test]

@@ -7,27 +7,27 @@ use crate::config::values::Values;
 use crate::streams;
 
 /// The most fields that Sentry's table gives (API §3).
-pub const MOST_FIELDS: usize = 20;
+pub(crate) const MOST_FIELDS: usize = 20;
 /// Fields that every query has: the key and the time.
-pub const OWN_FIELDS: [&str; 3] = ["id", "project.id", "timestamp"];
+pub(crate) const OWN_FIELDS: [&str; 3] = ["id", "project.id", "timestamp"];
 /// What a query may say.
 const PARTS: [&str; 4] = ["name", "dataset", "fields", "query"];
 
 /// One query.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     /// Name of the stream.
-    pub name: String,
+    pub(crate) name: String,
     /// The server's name for what is asked: errors, transactions, spans, logs and so on.
-    pub dataset: String,
+    pub(crate) dataset: String,
     /// Fields, the key and the time among them.
-    pub fields: Vec<String>,
+    pub(crate) fields: Vec<String>,
     /// Search text as in Sentry's own search; empty for everything.
-    pub query: String,
+    pub(crate) search: String,
 }
 
 /// Reads the option `queries`; complaints go to `values`.
-pub fn read(values: &mut Values<'_>) -> Vec<Query> {
+pub(crate) fn read(values: &mut Values<'_>) -> Vec<Query> {
     let mut queries: Vec<Query> = Vec::new();
     for item in values.objects("queries") {
         match one(&item) {
@@ -80,7 +80,7 @@ fn one(item: &Value) -> Result<Query, String> {
         let own = OWN_FIELDS.join(", ");
         return Err(said(&format!("has {} fields with {own}, and may have {MOST_FIELDS}", fields.len())));
     }
-    Ok(Query { name: name.to_owned(), dataset: text("dataset", "errors")?, fields, query: text("query", "")? })
+    Ok(Query { name: name.to_owned(), dataset: text("dataset", "errors")?, fields, search: text("query", "")? })
 }
 
 #[cfg(test)]
@@ -93,7 +93,7 @@ mod tests {
     fn the_key_and_the_time_are_always_asked_for() {
         let query = one(&json!({"name": "slow", "fields": ["title", "timestamp"]})).expect("a query");
         assert_eq!(query.fields, ["id", "project.id", "timestamp", "title"]);
-        assert_eq!((query.dataset.as_str(), query.query.as_str()), ("errors", ""));
+        assert_eq!((query.dataset.as_str(), query.search.as_str()), ("errors", ""));
     }
 
     #[test]

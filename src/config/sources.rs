@@ -12,21 +12,21 @@ use crate::config::options::OPTIONS;
 /// The word that stands for the environment where a file is expected.
 const ENVIRONMENT: &str = "ENV";
 /// Variables are named by this and the option in capitals.
-pub const PREFIX: &str = "TAP_SENTRY_";
+pub(crate) const PREFIX: &str = "TAP_SENTRY_";
 /// The file with more variables, in the working directory.
 const DOT_ENV: &str = ".env";
 
 /// What is known of the configuration before its values are looked at.
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub(crate) struct Gathered {
     /// Options by their own names.
-    pub object: Map<String, Value>,
+    pub(crate) object: Map<String, Value>,
     /// What the user should know about names.
-    pub notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 /// Reads every source in order; later ones win, option by option.
-pub fn gather(sources: &[impl AsRef<Path>]) -> Result<Gathered> {
+pub(crate) fn gather(sources: &[impl AsRef<Path>]) -> Result<Gathered> {
     let mut gathered = Gathered::default();
     let mut variables = None;
     for source in sources.iter().map(AsRef::as_ref) {
@@ -46,7 +46,7 @@ pub fn gather(sources: &[impl AsRef<Path>]) -> Result<Gathered> {
 
 impl Gathered {
     /// Adds the object of a file; names that other taps use become ours.
-    pub fn add(&mut self, object: Map<String, Value>) {
+    pub(crate) fn add(&mut self, object: Map<String, Value>) {
         for option in OPTIONS.iter().filter(|option| !object.contains_key(option.name)) {
             if let Some((name, value)) = option.other_names.iter().find_map(|name| object.get_key_value(*name)) {
                 self.notes.push(format!("the config names {name}, which is taken for {}", option.name));
@@ -75,7 +75,7 @@ fn read(path: &Path) -> Result<Map<String, Value>> {
 }
 
 /// The object in the text of a configuration file. `//` and `/* */` comments and trailing commas are allowed.
-pub fn parse(text: &str) -> Result<Map<String, Value>> {
+pub(crate) fn parse(text: &str) -> Result<Map<String, Value>> {
     let mut text = text.trim_start_matches('\u{feff}').to_owned();
     json_strip_comments::strip(&mut text).context("not valid JSON: a comment does not end")?;
     match serde_json::from_str(&text).map_err(|error| hide_content(&error)).context("not valid JSON")? {
@@ -119,7 +119,7 @@ fn options_of(variables: &BTreeMap<String, String>) -> impl Iterator<Item = (Str
 }
 
 /// The variable that sets an option.
-pub fn variable(option: &str) -> String {
+pub(crate) fn variable(option: &str) -> String {
     format!("{PREFIX}{}", option.to_uppercase())
 }
 

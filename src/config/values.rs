@@ -7,15 +7,15 @@ use crate::config::options::{Kind, find};
 use crate::time::{Time, parse_time_or_date};
 
 /// A configuration object on its way to typed values.
-pub struct Values<'a> {
+pub(crate) struct Values<'a> {
     object: &'a Map<String, Value>,
     /// What is wrong, one sentence each.
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 impl<'a> Values<'a> {
     /// Over the file's top-level object.
-    pub fn new(object: &'a Map<String, Value>) -> Self {
+    pub(crate) fn new(object: &'a Map<String, Value>) -> Self {
         Self { object, problems: Vec::new() }
     }
 
@@ -27,7 +27,7 @@ impl<'a> Values<'a> {
     }
 
     /// A text, trimmed. Numbers are taken as their digits.
-    pub fn text(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         let value = self.present(name)?;
         match text_of(value) {
             Some(text) => Some(text.trim().to_owned()),
@@ -36,7 +36,7 @@ impl<'a> Values<'a> {
     }
 
     /// A number for which `fits` holds; `right` says what would be right.
-    pub fn number(&mut self, name: &str, fits: impl Fn(f64) -> bool, right: &str) -> Option<f64> {
+    pub(crate) fn number(&mut self, name: &str, fits: impl Fn(f64) -> bool, right: &str) -> Option<f64> {
         let value = self.present(name)?;
         let number = match value {
             Value::Number(number) => number.as_f64(),
@@ -50,7 +50,7 @@ impl<'a> Values<'a> {
     }
 
     /// A whole number of at least `least`.
-    pub fn integer(&mut self, name: &str, least: u64) -> Option<u64> {
+    pub(crate) fn integer(&mut self, name: &str, least: u64) -> Option<u64> {
         let value = self.present(name)?;
         let number = match value {
             Value::Number(number) => number.as_u64().or_else(|| whole(number.as_f64()?)),
@@ -64,7 +64,7 @@ impl<'a> Values<'a> {
     }
 
     /// `true` or `false`, also as text.
-    pub fn boolean(&mut self, name: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, name: &str) -> Option<bool> {
         let value = self.present(name)?;
         let text = value.as_str().map(str::to_lowercase);
         match (value.as_bool(), text.as_deref().map(str::trim)) {
@@ -76,7 +76,7 @@ impl<'a> Values<'a> {
     }
 
     /// Several texts; empty where there are none.
-    pub fn list(&mut self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&mut self, name: &str) -> Vec<String> {
         let Some(value) = self.present(name) else { return Vec::new() };
         let parsed = value.as_str().filter(|text| text.trim_start().starts_with('['));
         let parsed = parsed.and_then(|text| serde_json::from_str::<Value>(text).ok());
@@ -93,7 +93,7 @@ impl<'a> Values<'a> {
     }
 
     /// Several objects; empty where there are none.
-    pub fn objects(&mut self, name: &str) -> Vec<Value> {
+    pub(crate) fn objects(&mut self, name: &str) -> Vec<Value> {
         let Some(value) = self.present(name) else { return Vec::new() };
         let parsed = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
         match parsed.as_ref().unwrap_or(value).as_array() {
@@ -103,7 +103,7 @@ impl<'a> Values<'a> {
     }
 
     /// A moment; naive times and bare dates are UTC.
-    pub fn time(&mut self, name: &str) -> Option<Time> {
+    pub(crate) fn time(&mut self, name: &str) -> Option<Time> {
         let value = self.present(name)?;
         let parsed = value.as_str().and_then(|text| parse_time_or_date(text.trim()));
         match parsed {
@@ -113,7 +113,7 @@ impl<'a> Values<'a> {
     }
 
     /// Notes that a required option is missing.
-    pub fn require<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
+    pub(crate) fn require<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
         let complained = |problem: &String| problem.starts_with(&format!("{name} "));
         if value.is_none() && !self.problems.iter().any(complained) {
             let what = find(name).map_or("", |option| option.description);
@@ -123,7 +123,7 @@ impl<'a> Values<'a> {
     }
 
     /// Notes a wrong value; secrets are not quoted.
-    pub fn wrong<T>(&mut self, name: &str, value: &Value, right: &str) -> Option<T> {
+    pub(crate) fn wrong<T>(&mut self, name: &str, value: &Value, right: &str) -> Option<T> {
         let secret = find(name).is_some_and(|option| option.kind == Kind::Secret);
         let shown = if secret { "(hidden)".to_owned() } else { value.to_string() };
         self.problems.push(format!("{name} is {shown}, and must be {right}"));

@@ -3,21 +3,12 @@
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::json::scan::Scanner;
+use crate::json::scan::{Malformed, Scanner};
 use crate::json::text::unescape;
-
-/// Why a text has no rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Malformed {
-    /// Not JSON, or cut short, or longer than offsets can tell (4 GiB).
-    NotJson,
-    /// JSON of another shape.
-    OtherShape,
-}
 
 /// Where one top-level field is; offsets into the scanned text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field {
+pub(crate) struct Field {
     pub(super) name: (u32, u32),
     pub(super) value: (u32, u32),
     /// The name holds an escape, and has to be read before it is compared.
@@ -36,7 +27,7 @@ impl Field {
 
 /// Where one row is, and which of the fields are its.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowSpan {
+pub(crate) struct RowSpan {
     pub(super) raw: Range<usize>,
     /// Absent where the row is no object.
     pub(super) fields: Option<Range<usize>>,
@@ -46,7 +37,7 @@ pub struct RowSpan {
 /// The names of a row's fields and their order: rows of one shape have the same names at the same places. Rows of a list
 /// mostly do, and what is found out for one holds for the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape(u64);
+pub(crate) struct Shape(u64);
 
 impl Shape {
     /// One that no row had before.
@@ -58,14 +49,14 @@ impl Shape {
 
 /// Where everything is that is read of a text.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Index {
+pub(crate) struct Index {
     pub(super) rows: Vec<RowSpan>,
     pub(super) fields: Vec<Field>,
 }
 
 impl Index {
     /// Of a text that is an array of rows.
-    pub fn of_array(text: &str) -> Result<Self, Malformed> {
+    pub(crate) fn of_array(text: &str) -> Result<Self, Malformed> {
         let mut scanner = Scanner::begin(text)?;
         let mut index = Self::default();
         if scanner.peek() != Some(b'[') {
@@ -85,7 +76,7 @@ impl Index {
     }
 
     /// Of a text that is one object.
-    pub fn of_object(text: &str) -> Result<Self, Malformed> {
+    pub(crate) fn of_object(text: &str) -> Result<Self, Malformed> {
         let mut scanner = Scanner::begin(text)?;
         let mut index = Self::default();
         if scanner.peek() != Some(b'{') {
@@ -97,13 +88,8 @@ impl Index {
     }
 
     /// Number of rows.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
     }
 
     fn row(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
@@ -113,7 +99,7 @@ impl Index {
         let (fields, shape) = if scanner.peek() == Some(b'{') {
             self.object(scanner)?;
             let shape = self.shape_before(scanner.text, first).unwrap_or_else(|| {
-                self.settle_repeated_names(scanner.text, first);
+                self.dedupe_names(scanner.text, first);
                 Shape::new()
             });
             (Some(first..self.fields.len()), shape)
@@ -158,7 +144,7 @@ impl Index {
     }
 
     /// Of a name that occurs twice in a row the last value counts, as parsers have it.
-    fn settle_repeated_names(&mut self, text: &str, first: usize) {
+    fn dedupe_names(&mut self, text: &str, first: usize) {
         let name = |field: &Field| &text[field.name.0 as usize..field.name.1 as usize];
         let same = |a: &Field, b: &Field| {
             let escaped = a.escaped_name || b.escaped_name;

@@ -2,7 +2,7 @@
 //!
 //! Knows neither Sentry nor Singer: pages are read with it, and records are written from it.
 
-pub mod index;
-pub mod row;
-mod scan;
-pub mod text;
+pub(crate) mod index;
+pub(crate) mod row;
+pub(crate) mod scan;
+pub(crate) mod text;

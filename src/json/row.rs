@@ -9,51 +9,51 @@ use crate::json::text;
 
 /// The top-level fields of one JSON object, in wire order; names and values are slices of the text.
 #[derive(Debug)]
-pub struct Row<'a> {
+pub(crate) struct Row<'a> {
     text: &'a str,
     raw: Range<usize>,
     fields: Cow<'a, [index::Field]>,
     /// Which names its fields have, in which order.
-    pub shape: Shape,
+    pub(crate) shape: Shape,
 }
 
 /// One field of a row.
 #[derive(Debug, Clone, Copy)]
-pub struct Field<'a> {
+pub(crate) struct Field<'a> {
     text: &'a str,
     at: index::Field,
 }
 
 impl<'a> Field<'a> {
     /// The name between its quotes, as it stands in the text.
-    pub fn raw_name(&self) -> &'a str {
+    pub(crate) fn raw_name(&self) -> &'a str {
         &self.text[self.at.name.0 as usize..self.at.name.1 as usize]
     }
 
     /// The name.
-    pub fn name(&self) -> Cow<'a, str> {
+    pub(crate) fn name(&self) -> Cow<'a, str> {
         if self.at.escaped_name { text::unescape(self.raw_name()) } else { Cow::Borrowed(self.raw_name()) }
     }
 
     /// Whether this is its name.
-    pub fn is_named(&self, name: &str) -> bool {
+    pub(crate) fn is_named(&self, name: &str) -> bool {
         if self.at.escaped_name { self.name() == name } else { self.at.raw_name(self.text) == name.as_bytes() }
     }
 
     /// The raw value.
-    pub fn value(&self) -> &'a str {
+    pub(crate) fn value(&self) -> &'a str {
         &self.text[self.at.value.0 as usize..self.at.value.1 as usize]
     }
 
     /// Whether the value holds `\u` escapes.
-    pub fn has_unicode_escapes(&self) -> bool {
+    pub(crate) fn has_unicode_escapes(&self) -> bool {
         self.at.unicode
     }
 }
 
 impl<'a> Row<'a> {
     /// The `nth` row of an indexed text; `None` where it is no object.
-    pub fn of(text: &'a str, index: &'a Index, nth: usize) -> Option<Self> {
+    pub(crate) fn of(text: &'a str, index: &'a Index, nth: usize) -> Option<Self> {
         let row = index.rows.get(nth)?;
         let fields = Cow::Borrowed(&index.fields[row.fields.clone()?]);
         Some(Self { text, raw: row.raw.clone(), fields, shape: row.shape })
@@ -61,29 +61,29 @@ impl<'a> Row<'a> {
 
     /// Splits a text that is an object into its fields; `None` when it is none. Of a name that occurs twice the last
     /// value counts, as parsers have it.
-    pub fn scan(text: &'a str) -> Option<Self> {
+    pub(crate) fn scan(text: &'a str) -> Option<Self> {
         let index = Index::of_object(text).ok()?;
         let (raw, shape) = index.rows.first().map(|row| (row.raw.clone(), row.shape))?;
         Some(Self { text, raw, fields: Cow::Owned(index.fields), shape })
     }
 
     /// The whole object as it arrived.
-    pub fn raw(&self) -> &'a str {
+    pub(crate) fn raw(&self) -> &'a str {
         &self.text[self.raw.clone()]
     }
 
     /// The fields.
-    pub fn fields(&self) -> impl Iterator<Item = Field<'a>> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = Field<'a>> {
         self.fields.iter().map(|at| Field { text: self.text, at: *at })
     }
 
     /// The raw value of a field, `null` included.
-    pub fn get(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
         self.fields().find(|field| field.is_named(name)).map(|field| field.value())
     }
 
     /// A string field's text, or the digits of a number; `None` for anything else.
-    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
         let value = self.get(name)?;
         match value.as_bytes().first()? {
             b'"' => Some(text::unescape(&value[1..value.len() - 1])),
@@ -93,19 +93,19 @@ impl<'a> Row<'a> {
     }
 
     /// A field that is an object itself.
-    pub fn object(&self, name: &str) -> Option<Row<'a>> {
+    pub(crate) fn object(&self, name: &str) -> Option<Row<'a>> {
         Row::scan(self.get(name)?)
     }
 
     /// A whole number, written as a number or as a string of digits.
-    pub fn integer(&self, name: &str) -> Option<u64> {
+    pub(crate) fn integer(&self, name: &str) -> Option<u64> {
         self.text(name)?.parse().ok()
     }
 }
 
 /// Calls `each` with the raw name (without quotes) and raw value of every entry of an object. The text must be JSON:
 /// it is skipped over, not checked again.
-pub fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+pub(crate) fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
     let bytes = raw.as_bytes();
     let mut at = skip_space(bytes, 0);
     if bytes.get(at) != Some(&b'{') {
@@ -128,7 +128,7 @@ pub fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Opti
 }
 
 /// The raw value of a field of an object, which must be JSON; of a name that occurs twice the last counts.
-pub fn field<'a>(raw: &'a str, wanted: &str) -> Option<&'a str> {
+pub(crate) fn field<'a>(raw: &'a str, wanted: &str) -> Option<&'a str> {
     let mut found = None;
     entries(raw, |name, value| {
         if name == wanted || (name.contains('\\') && text::unescape(name) == wanted) {
@@ -139,7 +139,7 @@ pub fn field<'a>(raw: &'a str, wanted: &str) -> Option<&'a str> {
 }
 
 /// Calls `each` with the raw text of every item of an array. The text must be JSON.
-pub fn items<'a>(raw: &'a str, mut each: impl FnMut(&'a str)) -> Option<()> {
+pub(crate) fn items<'a>(raw: &'a str, mut each: impl FnMut(&'a str)) -> Option<()> {
     let bytes = raw.as_bytes();
     let mut at = skip_space(bytes, 0);
     if bytes.get(at) != Some(&b'[') {

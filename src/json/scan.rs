@@ -3,7 +3,14 @@
 //! Accepts what RFC 8259 allows, and, as most parsers do, halves of surrogate pairs in escapes. Depth is counted, not
 //! recursed into, so hostile nesting costs nothing.
 
-use crate::json::index::Malformed;
+/// Why a text has no rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// Not JSON, or cut short, or longer than offsets can tell (4 GiB).
+    NotJson,
+    /// JSON of another shape.
+    OtherShape,
+}
 
 /// A position in a text that is being checked.
 pub(super) struct Scanner<'a> {

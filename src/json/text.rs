@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 /// The text of a raw JSON string body (without its quotes).
-pub fn unescape(body: &str) -> Cow<'_, str> {
+pub(crate) fn unescape(body: &str) -> Cow<'_, str> {
     if !body.contains('\\') {
         return Cow::Borrowed(body);
     }
@@ -17,20 +17,20 @@ pub fn unescape(body: &str) -> Cow<'_, str> {
 }
 
 /// Appends `text` as a JSON string, quotes included.
-pub fn push_string(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
     // Writing to a Vec cannot fail, and a string always has a JSON form.
     let _ = serde_json::to_writer(out, text);
 }
 
 /// A JSON string, quotes included.
-pub fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len() + 2);
     push_string(&mut out, text);
     String::from_utf8(out).unwrap_or_default()
 }
 
 /// Appends raw JSON with `\u0000` and lone surrogates replaced by `\ufffd`; returns how many were replaced.
-pub fn push_repaired(out: &mut Vec<u8>, raw: &str) -> u64 {
+pub(crate) fn push_repaired(out: &mut Vec<u8>, raw: &str) -> u64 {
     let bytes = raw.as_bytes();
     let mut replaced = 0;
     let mut copied = 0;

@@ -7,12 +7,13 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, RETRY_AFTER};
 use tracing::{debug, warn};
 
-use crate::json::index::Malformed;
+use crate::json::scan::Malformed;
 use crate::sentry::body::Broken;
-use crate::sentry::bucket::LimitHeaders;
 use crate::sentry::endpoint::Endpoint;
-use crate::sentry::error::{ApiError, BodyShape, ErrorKind, Verdict, judge, kind_of_status, read_detail};
-use crate::sentry::link::{is_printed_set, next_cursor};
+use crate::sentry::error::{ApiError, ErrorKind, read_detail};
+use crate::sentry::judge::{BodyShape, Verdict, judge, kind_of_status};
+use crate::sentry::limits::bucket::LimitHeaders;
+use crate::sentry::link::{is_python_set, next_cursor};
 use crate::sentry::page::Page;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
@@ -28,17 +29,17 @@ const UNTRUSTED: &str =
 
 /// What came back for one request.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// The whole body as text.
-    pub body: String,
+    pub(crate) body: String,
     /// Rate-limit headers.
-    pub limits: LimitHeaders,
+    pub(crate) limits: LimitHeaders,
     /// The `Link` header is GlitchTip's.
-    pub link_is_printed_set: bool,
+    pub(crate) link_is_python_set: bool,
     /// The `Date` header.
-    pub served_at: Option<DateTime<Utc>>,
+    pub(crate) served_at: Option<DateTime<Utc>>,
     is_html: bool,
     next: Option<String>,
     has_link: bool,
@@ -48,11 +49,13 @@ pub struct Answer {
 
 /// What is to be done.
 #[derive(Debug)]
-pub enum Attempt {
+pub(crate) enum Attempt {
     /// Here it is.
     Page(Page),
-    /// This server does not have the path.
+    /// This server does not have the path: it said so by a 404 without Sentry's body.
     NotHere(ApiError),
+    /// The path may be missing, or a proxy or a brown-out may have answered: a web page, 405 or 410.
+    MayBeMissing(ApiError),
     /// Send the same request again after a while.
     Wait(Duration, ApiError, Verdict),
     /// Final.
@@ -61,17 +64,19 @@ pub enum Attempt {
 
 impl Attempt {
     /// The page, or why there is none.
-    pub fn into_result(self) -> Result<Page, ApiError> {
+    pub(crate) fn into_result(self) -> Result<Page, ApiError> {
         match self {
             Self::Page(page) => Ok(page),
-            Self::NotHere(error) | Self::Fail(error) | Self::Wait(_, error, _) => Err(error),
+            Self::NotHere(error) | Self::MayBeMissing(error) | Self::Fail(error) | Self::Wait(_, error, _) => {
+                Err(error)
+            }
         }
     }
 }
 
 impl Answer {
     /// Reads what is needed from the headers. Bytes that are not UTF-8 become U+FFFD: only a broken server sends such.
-    pub fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
+    pub(crate) fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| text(name).and_then(|value| value.trim().parse().ok());
         let served_at = text(DATE.as_str()).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
@@ -90,11 +95,16 @@ impl Answer {
             served_at: served_at.map(|date| date.with_timezone(&Utc)),
             is_html: text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
             has_link: headers.contains_key(LINK),
-            link_is_printed_set: text(LINK.as_str()).is_some_and(is_printed_set),
+            link_is_python_set: text(LINK.as_str()).is_some_and(is_python_set),
             hits: number("x-hits").map(u64::from),
             next: headers.get(LINK).and_then(|link| next_cursor(&String::from_utf8_lossy(link.as_bytes()))),
             retry_after: retry::retry_after(text(RETRY_AFTER.as_str())),
         }
+    }
+
+    /// Whether the server took the request.
+    pub(crate) fn is_accepted(&self) -> bool {
+        self.status < 400
     }
 
     fn looks_like_html(&self) -> bool {
@@ -103,7 +113,7 @@ impl Answer {
 }
 
 /// Judges an answer. `until_reset` is how long the bucket's window lasts, if headers said.
-pub fn judge_answer(
+pub(crate) fn judge_answer(
     endpoint: &'static Endpoint,
     path: &str,
     mut answer: Answer,
@@ -112,12 +122,9 @@ pub fn judge_answer(
     token: &Token,
 ) -> Attempt {
     let html = answer.looks_like_html();
-    let error = |detail: String, kind| ApiError {
-        kind,
-        status: Some(answer.status),
-        path: path.to_owned(),
-        detail: token.redact(&detail),
-        scope: endpoint.scope,
+    let status = answer.status;
+    let error = |detail: String, kind| {
+        ApiError::new(kind, Some(status), path.to_owned(), token.redact(&detail), endpoint.scope)
     };
     if answer.status < 300 && !html {
         return match Page::parse(std::mem::take(&mut answer.body), endpoint.rows) {
@@ -125,7 +132,6 @@ pub fn judge_answer(
                 page.next = answer.next.take();
                 page.hits = answer.hits;
                 page.has_link = answer.has_link;
-                page.served_at = answer.served_at;
                 debug!("{} rows, next cursor: {}", page.len(), page.next.as_deref().unwrap_or("none"));
                 Attempt::Page(page)
             }
@@ -146,6 +152,7 @@ pub fn judge_answer(
     let error = error(read_detail(&answer.body), kind_of_status(answer.status));
     match judge(answer.status, shape) {
         Verdict::NotHere => Attempt::NotHere(error),
+        Verdict::MayBeMissing => Attempt::MayBeMissing(error),
         Verdict::Retry => {
             Attempt::Wait(answer.retry_after.unwrap_or_else(|| retry::backoff(failures)), error, Verdict::Retry)
         }
@@ -170,25 +177,19 @@ fn limited_wait(answer: &Answer, until_reset: Option<Duration>, failures: u32) -
 }
 
 /// What looks like a missing path and cannot be one: to be tried again.
-pub fn passing(error: ApiError, failures: u32) -> Attempt {
-    let error = ApiError { kind: ErrorKind::Unavailable, ..error };
-    Attempt::Wait(retry::backoff(failures), error, Verdict::Retry)
+pub(crate) fn passing(error: ApiError, failures: u32) -> Attempt {
+    Attempt::Wait(retry::backoff(failures), error.into_unavailable(), Verdict::Retry)
 }
 
 /// A request that got no whole answer.
-pub fn network_failure(endpoint: &'static Endpoint, path: &str, broken: &Broken, failures: u32) -> Attempt {
+pub(crate) fn network_failure(endpoint: &'static Endpoint, path: &str, broken: &Broken, failures: u32) -> Attempt {
     let (retry, detail) = match broken {
         Broken::Network(error) => (may_pass(error), innermost(error)),
         Broken::Gzip(_) => (Some(true), broken.to_string()),
         Broken::TooLong => (None, broken.to_string()),
     };
-    let error = ApiError {
-        kind: if retry.is_some() { ErrorKind::Unavailable } else { ErrorKind::Protocol },
-        status: None,
-        path: path.to_owned(),
-        detail,
-        scope: endpoint.scope,
-    };
+    let kind = if retry.is_some() { ErrorKind::Unavailable } else { ErrorKind::Protocol };
+    let error = ApiError::new(kind, None, path.to_owned(), detail, endpoint.scope);
     match retry {
         None => Attempt::Fail(error),
         Some(at_once) if at_once && failures == 0 => Attempt::Wait(RECONNECT, error, Verdict::Retry),

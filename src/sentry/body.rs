@@ -17,7 +17,7 @@ const PACKED: u64 = 8;
 
 /// Why there is no whole answer.
 #[derive(Debug)]
-pub enum Broken {
+pub(crate) enum Broken {
     /// The connection, or an answer that is no HTTP.
     Network(reqwest::Error),
     /// A packed body that cannot be unpacked.
@@ -43,7 +43,7 @@ impl From<reqwest::Error> for Broken {
 }
 
 /// The whole body, unpacked.
-pub async fn read(mut response: Response) -> Result<Vec<u8>, Broken> {
+pub(crate) async fn read(mut response: Response) -> Result<Vec<u8>, Broken> {
     let packed = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() == b"gzip");
     let length = response.content_length().unwrap_or_default();
     let expected = length.saturating_mul(if packed { PACKED } else { 1 }).min(BELIEVED);

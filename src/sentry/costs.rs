@@ -8,24 +8,24 @@ use crate::sentry::endpoint::Endpoint;
 
 /// The cost of some requests.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Cost {
+pub(crate) struct Cost {
     /// Requests sent, repeats included.
-    pub requests: u64,
+    pub(crate) requests: u64,
     /// Requests sent again after an error.
-    pub retries: u64,
+    pub(crate) retries: u64,
     /// Answers of 429.
-    pub limited: u64,
+    pub(crate) limited: u64,
     /// Bytes of bodies, uncompressed.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Time from sending to the end of the answer, summed over requests that fly side by side.
-    pub busy: Duration,
+    pub(crate) busy: Duration,
     /// Time that requests waited after errors and refusals, summed likewise.
-    pub waited: Duration,
+    pub(crate) waited: Duration,
 }
 
 impl Cost {
     /// Adds another cost.
-    pub fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.requests += other.requests;
         self.retries += other.retries;
         self.limited += other.limited;
@@ -40,34 +40,34 @@ type Key = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// The costs of a run, by endpoint.
 #[derive(Debug)]
-pub struct Costs {
+pub(crate) struct Costs {
     began: Instant,
     costs: Mutex<HashMap<Key, Cost>>,
 }
 
 impl Costs {
     /// Nothing has been spent yet; the time runs from now on.
-    pub fn begin() -> Self {
+    pub(crate) fn begin() -> Self {
         Self { began: Instant::now(), costs: Mutex::default() }
     }
 
     /// How long the run has lasted.
-    pub fn elapsed(&self) -> Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }
 
     /// Counts something for an endpoint.
-    pub fn count(&self, endpoint: &Endpoint, count: impl FnOnce(&mut Cost)) {
+    pub(crate) fn count(&self, endpoint: &Endpoint, count: impl FnOnce(&mut Cost)) {
         count(self.lock().entry((endpoint.paths[0], endpoint.query)).or_default());
     }
 
     /// What an endpoint has cost.
-    pub fn of(&self, endpoint: &Endpoint) -> Cost {
+    pub(crate) fn of(&self, endpoint: &Endpoint) -> Cost {
         self.lock().get(&(endpoint.paths[0], endpoint.query)).copied().unwrap_or_default()
     }
 
     /// What everything has cost.
-    pub fn total(&self) -> Cost {
+    pub(crate) fn total(&self) -> Cost {
         let mut total = Cost::default();
         for cost in self.lock().values() {
             total.add(*cost);

@@ -6,47 +6,10 @@ use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::sentry::limits::group::LimitGroup;
+
 /// Everything but unreserved characters (RFC 3986 §2.3) is encoded, in path segments and query values alike.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// Which of the server's rate-limit buckets a request draws on (API §1.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// All endpoints without numbers of their own share one bucket.
-    Default,
-    /// `projects/…/events/`.
-    ProjectEvents,
-    /// `projects/…/events/{id}/`.
-    EventDetail,
-    /// `organizations/…/issues/{id}/`.
-    IssueDetail,
-    /// `organizations/…/issues/{id}/events/{event}/`.
-    IssueEventDetail,
-    /// `projects/…/issues/`, deprecated.
-    ProjectIssues,
-    /// `organizations/…/releases/`.
-    Releases,
-    /// `organizations/…/members/`.
-    Members,
-    /// `organizations/…/events/`.
-    EventTable,
-}
-
-impl Class {
-    /// What requests of this class are for, in plain words.
-    pub fn what(self) -> &'static str {
-        match self {
-            Self::Default => "most lists",
-            Self::ProjectEvents => "event lists of projects",
-            Self::EventDetail | Self::IssueEventDetail => "single events",
-            Self::IssueDetail => "single issues",
-            Self::ProjectIssues => "issue lists of projects",
-            Self::Releases => "releases",
-            Self::Members => "members",
-            Self::EventTable => "the events table",
-        }
-    }
-}
 
 /// The query parameter that sets the page size (API §1.4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +44,7 @@ pub struct Endpoint {
     /// Path templates, today's first, then what older servers have. Placeholders are in braces.
     pub paths: &'static [&'static str],
     /// Bucket.
-    pub class: Class,
+    pub limit_group: LimitGroup,
     /// How the page size is asked for.
     pub page_size: PageSize,
     /// Query parameters that are always sent.
@@ -98,7 +61,7 @@ impl Endpoint {
     /// An unremarkable list in the default bucket, to be refined with struct update syntax.
     pub const LIST: Self = Self {
         paths: &[],
-        class: Class::Default,
+        limit_group: LimitGroup::Default,
         page_size: PageSize::PerPage,
         query: &[],
         rows: Rows::Array,
@@ -108,13 +71,18 @@ impl Endpoint {
 
     /// One object in the default bucket.
     pub const DETAIL: Self = Self { page_size: PageSize::None, rows: Rows::Object, ..Self::LIST };
+
+    /// Whether the server gives only so many rows of one list.
+    pub fn is_bounded(&self) -> bool {
+        self.deepest < usize::MAX
+    }
 }
 
 /// Values for the placeholders of a path: name and text, not yet encoded.
-pub type PathValues = Vec<(&'static str, String)>;
+pub(crate) type PathValues = Vec<(&'static str, String)>;
 
 /// A path with every placeholder replaced, encoded; an unknown placeholder stays and the server will say so.
-pub fn fill_path(template: &str, values: &[(&'static str, String)]) -> String {
+pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)]) -> String {
     let mut path = String::with_capacity(template.len() + 32);
     for segment in template.split_inclusive('/') {
         let (name, slash) = match segment.strip_suffix('/') {
@@ -132,7 +100,7 @@ pub fn fill_path(template: &str, values: &[(&'static str, String)]) -> String {
 }
 
 /// `?a=b&c=d`, encoded, or nothing.
-pub fn query_string<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+pub(crate) fn query_string<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut query = String::new();
     for (name, value) in pairs {
         query.push(if query.is_empty() { '?' } else { '&' });

@@ -1,27 +1,12 @@
-//! What can go wrong with a request, and the judgement of an answer's status.
-//!
-//! Judging is pure: status and body shape in, verdict out. How long to wait is decided in `retry`.
+//! What can go wrong with a request, what it means for what was asked for, and what to do about it.
 
 use std::fmt;
 
-/// What is to be done about an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Use it.
-    Accept,
-    /// Wait as the server says, then send the same request again.
-    RateLimited,
-    /// Try again after a while.
-    Retry,
-    /// This server does not know the path: try an older form of it, if there is one.
-    NotHere,
-    /// Final.
-    Fail,
-}
+use crate::sentry::token::TokenKind;
 
-/// Kinds of failure that callers treat differently.
+/// Kinds of failure. What they mean is [`Tolerance`]: nobody else decides by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
+pub(crate) enum ErrorKind {
     /// 401: the token is not accepted.
     Unauthorized,
     /// 403: the token may not read this.
@@ -36,30 +21,125 @@ pub enum ErrorKind {
     Protocol,
 }
 
+/// How far an error can be tolerated: what it means for what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tolerance {
+    /// It was deleted or merged since it was listed. It is passed over and counted.
+    Gone,
+    /// This server does not take the request in this form. Where there is another form, that is tried.
+    NotOnThisServer,
+    /// The token may not see it. It is a gap, unless it can be asked for in another way.
+    Hidden,
+    /// It could have been read and was not. The rest is read, and the run ends with exit code 1.
+    Gap,
+    /// Nothing else can be read either.
+    EndOfRun,
+}
+
 /// A request that failed for good.
 #[derive(Debug, Clone)]
-pub struct ApiError {
-    /// Kind of failure.
-    pub kind: ErrorKind,
+pub(crate) struct ApiError {
+    kind: ErrorKind,
     /// Status of the last answer, if there was one.
-    pub status: Option<u16>,
+    status: Option<u16>,
     /// Path and query, without host.
-    pub path: String,
+    path: String,
     /// What the server or the network said, without secrets.
-    pub detail: String,
+    detail: String,
     /// A scope that the endpoint needs.
-    pub scope: &'static str,
+    scope: &'static str,
 }
 
 impl ApiError {
-    /// An answer of the right shape with rows that cannot be used.
-    pub fn odd_rows(path: String, scope: &'static str, detail: &str) -> Self {
-        Self { kind: ErrorKind::Protocol, status: None, path, detail: detail.to_owned(), scope }
+    /// An answer, or the lack of one. `detail` must hold no secrets.
+    pub(crate) fn new(kind: ErrorKind, status: Option<u16>, path: String, detail: String, scope: &'static str) -> Self {
+        Self { kind, status, path, detail, scope }
+    }
+
+    /// An answer that makes no sense, although its status and shape are right.
+    pub(crate) fn malformed(path: String, scope: &'static str, detail: String) -> Self {
+        Self::new(ErrorKind::Protocol, None, path, detail, scope)
     }
 
     /// A path that the server is known not to have.
-    pub fn not_here(path: String, scope: &'static str) -> Self {
-        Self { kind: ErrorKind::NotFound, status: None, path, detail: "this server does not have it".to_owned(), scope }
+    pub(crate) fn not_here(path: String, scope: &'static str) -> Self {
+        Self::new(ErrorKind::NotFound, None, path, "this server does not have it".to_owned(), scope)
+    }
+
+    /// The same error, where the path is known to be missing.
+    #[must_use]
+    pub(crate) fn into_missing(self) -> Self {
+        Self { kind: ErrorKind::NotFound, ..self }
+    }
+
+    /// The same error, where the answer is taken for a passing one.
+    #[must_use]
+    pub(crate) fn into_unavailable(self) -> Self {
+        Self { kind: ErrorKind::Unavailable, ..self }
+    }
+
+    /// The same error after so many attempts.
+    #[must_use]
+    pub(crate) fn given_up(self, attempts: u32) -> Self {
+        Self { detail: format!("{} (given up after {attempts} attempts)", self.detail), ..self }
+    }
+
+    /// What it means for what was asked for.
+    pub(crate) fn tolerance(&self) -> Tolerance {
+        match self.kind {
+            ErrorKind::NotFound => Tolerance::Gone,
+            ErrorKind::BadRequest => Tolerance::NotOnThisServer,
+            ErrorKind::Forbidden => Tolerance::Hidden,
+            ErrorKind::Protocol => Tolerance::Gap,
+            // Without an answer at all, the next request would only wait as long again.
+            ErrorKind::Unavailable if self.status.is_some() => Tolerance::Gap,
+            ErrorKind::Unavailable | ErrorKind::Unauthorized => Tolerance::EndOfRun,
+        }
+    }
+
+    /// Whether there was no answer.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.status.is_none()
+    }
+
+    /// Whether an old server may mean by it that it does not know the request: 9.1.2 answers 500 to a list of several
+    /// projects.
+    pub(crate) fn may_mean_unknown(&self) -> bool {
+        match self.kind {
+            ErrorKind::BadRequest | ErrorKind::NotFound => true,
+            ErrorKind::Unavailable => self.status.is_some(),
+            ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Protocol => false,
+        }
+    }
+
+    /// What to do about an error that concerns the token, the organization or the server as a whole; one sentence.
+    pub(crate) fn advice(&self, token: TokenKind, organization: &str, base_url: &str) -> String {
+        match self.kind {
+            ErrorKind::Unauthorized => {
+                format!("the server at {base_url} does not accept api_token: check that it is whole, not revoked, and was made on this server")
+            }
+            _ if token == TokenKind::Organization => {
+                "api_token is an organization token (sntrys_), which can read releases only: create an internal integration \
+                 (Settings > Developer Settings) or a personal token with the scopes org:read project:read event:read \
+                 member:read project:releases"
+                    .to_owned()
+            }
+            ErrorKind::Forbidden => format!(
+                "api_token may not read this: it lacks the scope {}, or its owner does not see the organization {organization:?}",
+                self.scope
+            ),
+            ErrorKind::NotFound => format!(
+                "there is no organization {organization:?} at {base_url}: check the slug (it is in the address of your \
+                 Sentry pages) and the region (base_url https://us.sentry.io/ or https://de.sentry.io/)"
+            ),
+            ErrorKind::Unavailable => {
+                format!("the server at {base_url} cannot be reached or does not answer: check base_url, the network and any proxy, then run again; nothing is lost, the bookmarks stay where they were")
+            }
+            ErrorKind::BadRequest => {
+                "the server refuses this request; please report it with the output of -v and the server's version".to_owned()
+            }
+            ErrorKind::Protocol => format!("check that base_url ({base_url}) is the address of a Sentry server"),
+        }
     }
 }
 
@@ -78,48 +158,11 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// What a body looks like at first sight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyShape {
-    /// Whole and valid JSON.
-    Json,
-    /// A web page: how servers and proxies answer paths that they do not have.
-    Html,
-    /// Empty, cut short, or something else.
-    Other,
-}
-
-/// The verdict on an answer by its status and body (API §1.8).
-///
-/// A 404 that is not JSON, or a web page with status 200, is how servers of other ages answer paths that they do
-/// not have. 410 is first taken for a path that is gone, and only where no other path is left for a brown-out.
-pub fn judge(status: u16, body: BodyShape) -> Verdict {
-    match (status, body) {
-        (200..=299, BodyShape::Json) => Verdict::Accept,
-        (200..=299 | 404, BodyShape::Html) | (404, BodyShape::Other) | (405 | 410, _) => Verdict::NotHere,
-        (200..=299, BodyShape::Other) | (408 | 425 | 500..=599, _) => Verdict::Retry,
-        (429, _) => Verdict::RateLimited,
-        _ => Verdict::Fail,
-    }
-}
-
-/// The kind of a final failure by its status.
-pub fn kind_of_status(status: u16) -> ErrorKind {
-    match status {
-        401 => ErrorKind::Unauthorized,
-        403 => ErrorKind::Forbidden,
-        404 => ErrorKind::NotFound,
-        300..=399 => ErrorKind::Protocol,
-        400..=499 if status != 408 && status != 410 && status != 429 => ErrorKind::BadRequest,
-        _ => ErrorKind::Unavailable,
-    }
-}
-
 /// Longest part of a body that is quoted in a message, in characters.
 const DETAIL_LIMIT: usize = 300;
 
 /// What an error body says: `detail` as text or object, Django's field errors, or the beginning of the text.
-pub fn read_detail(body: &str) -> String {
+pub(crate) fn read_detail(body: &str) -> String {
     let text = match serde_json::from_str::<serde_json::Value>(body) {
         Ok(value) => detail_of(&value).unwrap_or_else(|| value.to_string()),
         Err(_) if body.trim_start().starts_with('<') => "an HTML page".to_owned(),
@@ -143,25 +186,6 @@ fn detail_of(value: &serde_json::Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_status_has_its_verdict() {
-        for status in 100..600 {
-            let verdict = judge(status, BodyShape::Json);
-            let expected = match status {
-                200..=299 => Verdict::Accept,
-                408 | 425 | 500.. => Verdict::Retry,
-                429 => Verdict::RateLimited,
-                405 | 410 => Verdict::NotHere,
-                _ => Verdict::Fail,
-            };
-            assert_eq!(verdict, expected, "{status}");
-        }
-        assert_eq!(judge(404, BodyShape::Other), Verdict::NotHere);
-        assert_eq!(judge(200, BodyShape::Html), Verdict::NotHere);
-        assert_eq!(judge(200, BodyShape::Other), Verdict::Retry);
-        assert_eq!(judge(502, BodyShape::Html), Verdict::Retry);
-    }
 
     #[test]
     fn details_are_read_from_every_shape() {

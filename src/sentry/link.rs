@@ -5,7 +5,7 @@
 /// The cursor of the next page; `None` when the header says that there is none.
 ///
 /// Both relations are always present; only `results="true"` means that a page exists.
-pub fn next_cursor(header: &str) -> Option<String> {
+pub(crate) fn next_cursor(header: &str) -> Option<String> {
     // GlitchTip wraps the whole value in `{'` and `'}`.
     let header = header.strip_prefix("{'").and_then(|h| h.strip_suffix("'}")).unwrap_or(header);
     let mut rest = header;
@@ -21,7 +21,7 @@ pub fn next_cursor(header: &str) -> Option<String> {
 }
 
 /// Whether the whole header is a set of text as Python prints it: GlitchTip's way, and its alone.
-pub fn is_printed_set(header: &str) -> bool {
+pub(crate) fn is_python_set(header: &str) -> bool {
     header.starts_with("{'")
 }
 
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_printed_set_is_told_from_a_header() {
-        assert!(is_printed_set(&format!("{{'{MORE}'}}")) && !is_printed_set(MORE) && !is_printed_set(""));
+        assert!(is_python_set(&format!("{{'{MORE}'}}")) && !is_python_set(MORE) && !is_python_set(""));
     }
 
     #[test]

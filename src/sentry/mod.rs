@@ -3,21 +3,23 @@
 //! Facts about the API are cited as "API §n", the sections of the notes this project was written from; every
 //! number here is a starting point that the server's own headers correct.
 
-pub mod advice;
-pub mod answer;
-pub mod body;
-pub mod bucket;
-pub mod client;
-pub mod costs;
-pub mod endpoint;
-pub mod error;
-pub mod link;
-pub mod page;
-pub mod pages;
-pub mod paths;
-pub mod rate_limit;
-pub mod request;
-pub mod retry;
-pub mod series;
-pub mod token;
-pub mod waits;
+pub(crate) mod answer;
+pub(crate) mod body;
+pub(crate) mod client;
+pub(crate) mod costs;
+pub(crate) mod dialect;
+pub(crate) mod endpoint;
+pub mod endpoints;
+pub(crate) mod error;
+pub(crate) mod event_list;
+pub(crate) mod judge;
+pub(crate) mod limits;
+pub(crate) mod link;
+pub(crate) mod page;
+pub(crate) mod pages;
+pub(crate) mod request;
+pub(crate) mod retry;
+pub(crate) mod series;
+pub(crate) mod token;
+pub(crate) mod transport;
+pub(crate) mod window;

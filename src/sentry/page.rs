@@ -3,34 +3,31 @@
 //! The body stays one buffer, read once; rows and fields are ranges of it, so a page is never copied and never becomes
 //! a tree.
 
-use chrono::{DateTime, Utc};
-
-use crate::json::index::{Index, Malformed};
+use crate::json::index::Index;
 use crate::json::row::Row;
+use crate::json::scan::Malformed;
 use crate::sentry::endpoint::Rows;
 use crate::sentry::request::PAGE_ROWS;
 use crate::sentry::series::{Series, unroll};
 
 /// A page of rows, or one object as the only row.
 #[derive(Debug)]
-pub struct Page {
+pub(crate) struct Page {
     body: String,
     index: Index,
     /// The cursor of the next page, if there is one.
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
     /// Whether the answer said anything of other pages.
-    pub has_link: bool,
+    pub(crate) has_link: bool,
     /// Rows of the whole list, as far as the server says; an estimate, up to 1000 (API §1.3).
-    pub hits: Option<u64>,
-    /// The server's clock when it answered (the `Date` header, whole seconds).
-    pub served_at: Option<DateTime<Utc>>,
+    pub(crate) hits: Option<u64>,
     /// Where the rows are values of series.
-    pub series: Option<Series>,
+    pub(crate) series: Option<Series>,
 }
 
 impl Page {
     /// Checks the whole body once and notes where its rows and their fields are.
-    pub fn parse(body: String, shape: Rows) -> Result<Self, Malformed> {
+    pub(crate) fn parse(body: String, shape: Rows) -> Result<Self, Malformed> {
         let mut series = None;
         let (index, body) = match shape {
             Rows::Array => (Index::of_array(&body)?, body),
@@ -46,31 +43,26 @@ impl Page {
                 (Index::of_array(&rows)?, rows)
             }
         };
-        Ok(Self { body, index, next: None, has_link: false, hits: None, served_at: None, series })
+        Ok(Self { body, index, next: None, has_link: false, hits: None, series })
     }
 
     /// The rows; `None` for one that is no object.
-    pub fn rows(&self) -> impl ExactSizeIterator<Item = Option<Row<'_>>> {
+    pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Option<Row<'_>>> {
         (0..self.len()).map(|nth| Row::of(&self.body, &self.index, nth))
     }
 
     /// Whether the list may go on although nothing says where: a full page without a `Link` header.
-    pub fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.len() == PAGE_ROWS && !self.has_link && self.series.is_none()
     }
 
     /// Number of rows.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether the page has no rows; more pages may follow all the same.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Bytes of the body.
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.body.len()
     }
 }

@@ -11,21 +11,21 @@ const CAP: Duration = Duration::from_mins(1);
 /// Longest wait that a header may ask for; more than that is taken for a mistake.
 const HEADER_CAP: Duration = Duration::from_hours(1);
 /// Rate-limited answers in a row to one request before it is given up: an hour or more of waiting.
-pub const MAX_LIMITED: u32 = 60;
+pub(crate) const MAX_LIMITED: u32 = 60;
 
 /// Exponential back-off with jitter for the `attempt`-th failure (from 0): between half and all of `BASE`·2ⁿ.
-pub fn backoff(attempt: u32) -> Duration {
+pub(crate) fn backoff(attempt: u32) -> Duration {
     let full = BASE.saturating_mul(2_u32.saturating_pow(attempt.min(16))).min(CAP);
     full.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 /// Jitter on top of a wait the server asked for, so that parallel requests do not return at the same moment.
-pub fn with_jitter(wait: Duration) -> Duration {
+pub(crate) fn with_jitter(wait: Duration) -> Duration {
     wait.min(HEADER_CAP) + Duration::from_millis(rand::rng().random_range(10..=100))
 }
 
 /// `Retry-After` in seconds; dates are not used by Sentry and are ignored.
-pub fn retry_after(header: Option<&str>) -> Option<Duration> {
+pub(crate) fn retry_after(header: Option<&str>) -> Option<Duration> {
     let seconds: f64 = header?.trim().parse().ok()?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(HEADER_CAP.as_secs_f64())))
 }

@@ -2,14 +2,15 @@
 //!
 //! Works on raw text, and knows nothing of what is counted.
 
-use crate::json::index::{Index, Malformed};
+use crate::json::index::Index;
 use crate::json::row::{entries, field, items};
+use crate::json::scan::Malformed;
 
 /// What an answer says beside its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Series {
+pub(crate) struct Series {
     /// The beginnings of its intervals, as raw JSON.
-    pub intervals: Vec<String>,
+    pub(crate) intervals: Vec<String>,
     /// Values that it would hold with one group more, totals included.
     points: usize,
     /// Values that it may hold.
@@ -18,12 +19,12 @@ pub struct Series {
 
 impl Series {
     /// Whether there was no room for another group: some may be missing.
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.points > self.most
     }
 
     /// Whether an answer over twice the time would have room too, most likely.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.points.saturating_mul(3) < self.most
     }
 }
@@ -33,7 +34,7 @@ impl Series {
 /// A row of nothing but zeros and nulls is left out: it is there only because the group has values on another day of the
 /// same answer, so that it would come or not by how time is cut into answers. A group has a total beside its series,
 /// which counts among the `most` values that an answer holds (API §3).
-pub fn unroll(body: &str, most: usize) -> Result<(String, Series), Malformed> {
+pub(crate) fn unroll(body: &str, most: usize) -> Result<(String, Series), Malformed> {
     Index::of_object(body)?;
     let part = |name| field(body, name).ok_or(Malformed::OtherShape);
     let mut intervals = Vec::new();

@@ -4,11 +4,11 @@ use reqwest::header::HeaderValue;
 
 /// A bearer token. Neither `Debug` nor any other trait shows it.
 #[derive(Clone)]
-pub struct Token(String);
+pub(crate) struct Token(String);
 
 /// What a token's prefix says about it (API §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenKind {
+pub(crate) enum TokenKind {
     /// `sntryi_`: an internal integration, sees all projects.
     Integration,
     /// `sntryu_`: a person; their role and teams count.
@@ -23,12 +23,12 @@ pub enum TokenKind {
 
 impl Token {
     /// Takes the token as written in the configuration.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
     /// The kind, by prefix.
-    pub fn kind(&self) -> TokenKind {
+    pub(crate) fn kind(&self) -> TokenKind {
         match self.0.split_once('_').map(|(prefix, _)| prefix) {
             Some("sntryi") => TokenKind::Integration,
             Some("sntryu") => TokenKind::Personal,
@@ -39,14 +39,14 @@ impl Token {
     }
 
     /// The value of the `Authorization` header; `None` if the token holds characters that no header may carry.
-    pub fn header(&self) -> Option<HeaderValue> {
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
     /// `text` without the token, should a server or proxy have echoed it.
-    pub fn redact(&self, text: &str) -> String {
+    pub(crate) fn redact(&self, text: &str) -> String {
         if self.0.is_empty() {
             return text.to_owned();
         }

@@ -9,77 +9,77 @@ use serde_json::{Map, Value};
 
 /// A Singer catalog.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Catalog {
+pub(crate) struct Catalog {
     /// One entry per stream, in the order they were discovered.
     #[serde(default)]
-    pub streams: Vec<CatalogEntry>,
+    pub(crate) streams: Vec<CatalogEntry>,
 }
 
 /// One stream of a catalog.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct CatalogEntry {
+pub(crate) struct CatalogEntry {
     /// Unique name of the stream.
     #[serde(default)]
-    pub tap_stream_id: String,
+    pub(crate) tap_stream_id: String,
     /// The name under which the stream is written.
     #[serde(default)]
-    pub stream: String,
+    pub(crate) stream: String,
     /// Names of the properties that make up the primary key.
     #[serde(default)]
-    pub key_properties: Vec<String>,
+    pub(crate) key_properties: Vec<String>,
     /// `FULL_TABLE` or `INCREMENTAL`, as a tap's default or a user's wish.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replication_method: Option<String>,
+    pub(crate) replication_method: Option<String>,
     /// The property whose time the bookmark follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replication_key: Option<String>,
+    pub(crate) replication_key: Option<String>,
     /// Legacy: selection on the entry itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selected: Option<Value>,
+    pub(crate) selected: Option<Value>,
     /// JSON Schema of a record.
     #[serde(default)]
-    pub schema: Value,
+    pub(crate) schema: Value,
     /// Metadata of the stream (empty breadcrumb) and of its properties.
     #[serde(default)]
-    pub metadata: Vec<MetadataItem>,
+    pub(crate) metadata: Vec<MetadataItem>,
 }
 
 /// Metadata of one node of a schema.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct MetadataItem {
+pub(crate) struct MetadataItem {
     /// Path to the node, such as `["properties", "id"]`; empty for the stream itself.
     #[serde(default)]
-    pub breadcrumb: Vec<String>,
+    pub(crate) breadcrumb: Vec<String>,
     /// Keys such as `inclusion`, `selected`, `replication-method`.
     #[serde(default)]
-    pub metadata: Map<String, Value>,
+    pub(crate) metadata: Map<String, Value>,
 }
 
 impl Catalog {
     /// Reads a catalog file's text.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self> {
         serde_json::from_str(text).context("the catalog is not valid: expected {\"streams\": [...]}")
     }
 
     /// The entry of a stream, by `tap_stream_id` or, where that is missing, by `stream`.
-    pub fn entry(&self, tap_stream_id: &str) -> Option<&CatalogEntry> {
+    pub(crate) fn entry(&self, tap_stream_id: &str) -> Option<&CatalogEntry> {
         self.streams.iter().find(|entry| entry.id() == tap_stream_id)
     }
 }
 
 impl CatalogEntry {
     /// The stream's unique name.
-    pub fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         if self.tap_stream_id.is_empty() { &self.stream } else { &self.tap_stream_id }
     }
 
     /// Metadata at a breadcrumb.
-    pub fn metadata_at(&self, breadcrumb: &[&str]) -> Option<&Map<String, Value>> {
+    pub(crate) fn metadata_at(&self, breadcrumb: &[&str]) -> Option<&Map<String, Value>> {
         self.metadata.iter().find(|item| item.breadcrumb == breadcrumb).map(|item| &item.metadata)
     }
 
     /// The replication method asked for: metadata first, then the entry.
-    pub fn replication_method(&self) -> Option<&str> {
+    pub(crate) fn replication_method(&self) -> Option<&str> {
         self.metadata_at(&[])
             .and_then(|metadata| metadata.get("replication-method"))
             .and_then(Value::as_str)
@@ -88,7 +88,7 @@ impl CatalogEntry {
 
     /// This entry with what a stale catalog lacks: properties and metadata that were added since.
     #[must_use]
-    pub fn completed_by(mut self, ours: &Self) -> Self {
+    pub(crate) fn completed_by(mut self, ours: &Self) -> Self {
         if !self.schema.get("properties").is_some_and(Value::is_object) {
             self.schema = ours.schema.clone();
         }
@@ -106,7 +106,7 @@ impl CatalogEntry {
     }
 
     /// The schema's properties.
-    pub fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
+    pub(crate) fn properties(&self) -> impl Iterator<Item = (&String, &Value)> {
         self.schema.get("properties").and_then(Value::as_object).into_iter().flatten()
     }
 }

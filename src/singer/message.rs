@@ -9,7 +9,12 @@ use serde_json::{Value, json};
 use crate::json::text;
 
 /// A SCHEMA line, newline included.
-pub fn schema_line(stream: &str, schema: &Value, key_properties: &[&str], replication_key: Option<&str>) -> Vec<u8> {
+pub(crate) fn schema_line(
+    stream: &str,
+    schema: &Value,
+    key_properties: &[&str],
+    replication_key: Option<&str>,
+) -> Vec<u8> {
     let mut message = json!({
         "type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": key_properties,
     });
@@ -20,7 +25,7 @@ pub fn schema_line(stream: &str, schema: &Value, key_properties: &[&str], replic
 }
 
 /// A STATE line, newline included.
-pub fn state_line(state: &impl Serialize) -> Vec<u8> {
+pub(crate) fn state_line(state: &impl Serialize) -> Vec<u8> {
     let mut out = b"{\"type\":\"STATE\",\"value\":".to_vec();
     // Writing to memory cannot fail, and a state has text keys only.
     let _ = serde_json::to_writer(&mut out, state);
@@ -29,12 +34,12 @@ pub fn state_line(state: &impl Serialize) -> Vec<u8> {
 }
 
 /// An `ACTIVATE_VERSION` line, newline included: rows of other versions are gone.
-pub fn activate_version_line(stream: &str, version: i64) -> Vec<u8> {
+pub(crate) fn activate_version_line(stream: &str, version: i64) -> Vec<u8> {
     line(&json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version}))
 }
 
 /// What precedes the record in every RECORD line of a stream that was read at `extracted`.
-pub fn record_start(stream: &str, extracted: DateTime<Utc>, version: Option<i64>) -> Vec<u8> {
+pub(crate) fn record_start(stream: &str, extracted: DateTime<Utc>, version: Option<i64>) -> Vec<u8> {
     let mut out = b"{\"type\":\"RECORD\",\"stream\":".to_vec();
     text::push_string(&mut out, stream);
     out.extend_from_slice(b",\"time_extracted\":\"");
@@ -48,7 +53,7 @@ pub fn record_start(stream: &str, extracted: DateTime<Utc>, version: Option<i64>
 }
 
 /// What follows the record.
-pub const RECORD_END: &[u8] = b"}\n";
+pub(crate) const RECORD_END: &[u8] = b"}\n";
 
 fn line(message: &Value) -> Vec<u8> {
     let mut out = message.to_string().into_bytes();

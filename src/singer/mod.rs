@@ -2,12 +2,12 @@
 //!
 //! Nothing in this folder knows Sentry: it deals in streams, schemas, bookmarks and raw JSON rows.
 
-pub mod catalog;
-pub mod message;
-pub mod progress;
-pub mod projection;
-pub mod selection;
-pub mod state;
-pub mod states;
-pub mod types;
-pub mod writer;
+pub(crate) mod catalog;
+pub(crate) mod message;
+pub(crate) mod progress;
+pub(crate) mod projection;
+pub(crate) mod selection;
+pub(crate) mod state;
+pub(crate) mod states;
+pub(crate) mod types;
+pub(crate) mod writer;

@@ -1,7 +1,7 @@
 //! Half-read windows: how much of one is done, so that a run that was killed is continued where it was.
 //!
-//! Written as `progress_markers`, the Singer SDK's word for what comes and goes in a bookmark. A marker only ever
-//! vouches for records that were written before it. Its size is bounded by projects and by what is read at once.
+//! Written as `progress_markers`, the Singer SDK's word for what comes and goes in a bookmark. A marker covers only
+//! records that were written before it. Its size is bounded by projects and by what is read at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,102 +11,102 @@ use crate::time::{Time, seconds};
 
 /// A run that has not come to its end, so that the next one can go on with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// When it began, by the clock of the machine it ran on.
     #[serde(with = "seconds")]
-    pub began: Time,
+    pub(crate) began: Time,
     /// Full tables that it has read whole.
     #[serde(default)]
-    pub done: BTreeSet<String>,
+    pub(crate) done: BTreeSet<String>,
 }
 
 /// A window that is half read: its fixed end, and what of it is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// The window's end.
     #[serde(with = "seconds")]
-    pub end: Time,
+    pub(crate) end: Time,
     /// Projects that are done up to `end`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub done: BTreeSet<String>,
+    pub(crate) done: BTreeSet<String>,
     /// Projects that are half read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub projects: BTreeMap<String, Part>,
+    pub(crate) projects: BTreeMap<String, Partition>,
     /// Streams that are read together with the one under which this stands, and are as far.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub with: BTreeSet<String>,
-    /// Where a walk over one list is.
+    #[serde(default, rename = "with", skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) co_read: BTreeSet<String>,
+    /// Where the reading of one list is.
     #[serde(flatten)]
-    pub mark: Mark,
+    pub(crate) position: Position,
 }
 
 impl Progress {
     /// Whether it holds for these streams too, beside the one under which it stands: one that is selected since was not
     /// read so far.
-    pub fn holds_for(&self, mut others: impl Iterator<Item = &'static str>) -> bool {
-        others.all(|name| self.with.contains(name))
+    pub(crate) fn holds_for(&self, mut others: impl Iterator<Item = &'static str>) -> bool {
+        others.all(|name| self.co_read.contains(name))
     }
 }
 
 /// A place in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub(crate) struct Position {
     /// Start of the window the list was asked for, where there are several.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
-    pub start: Option<Time>,
+    pub(crate) start: Option<Time>,
     /// Which of several lists.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub list: Option<String>,
+    pub(crate) list: Option<String>,
     /// In a list that comes newest first: everything newer than this second is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
+    pub(crate) until: Option<Time>,
     /// In a list without times: the last row that is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<String>,
+    pub(crate) item: Option<String>,
 }
 
 /// How far one project's events are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Part {
+pub(crate) struct Partition {
     /// In the project's own list everything newer than this second is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
+    pub(crate) until: Option<Time>,
     /// Rows taken of the project's own list.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub taken: u64,
-    /// How the project is read: what is done counts on that way alone.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub way: Option<String>,
+    pub(crate) taken: u64,
+    /// How the project is read: what is done counts for that access path alone.
+    #[serde(default, rename = "way", skip_serializing_if = "Option::is_none")]
+    pub(crate) access_path: Option<String>,
     /// The project's own list is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub listed: bool,
+    pub(crate) listed: bool,
     /// Issues that were read one by one.
     #[serde(flatten)]
-    pub issues: Frontier,
+    pub(crate) issues: Frontier,
 }
 
 /// Issues read side by side in the order of their ids: all up to one are done, and some beyond it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Frontier {
+pub(crate) struct Frontier {
     /// Every issue up to this one is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issue: Option<String>,
-    /// Issues beyond it that are done, or half read.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub ahead: BTreeMap<String, Ahead>,
+    pub(crate) issue: Option<String>,
+    /// Issues beyond it that are done, or half read: completed out of order.
+    #[serde(default, rename = "ahead", skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) out_of_order: BTreeMap<String, OutOfOrder>,
 }
 
 /// An issue beyond the frontier.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ahead {
+pub(crate) struct OutOfOrder {
     /// Everything newer than this second is done; absent, the issue is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
-    pub until: Option<Time>,
+    pub(crate) until: Option<Time>,
 }
 
 /// What is left to do of an issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     /// All of it.
     Everything,
     /// What is not newer than this second.
@@ -117,37 +117,37 @@ pub enum Left {
 
 impl Frontier {
     /// What is left of an issue.
-    pub fn left(&self, issue: &str) -> Left {
-        match self.ahead.get(issue) {
-            Some(Ahead { until: Some(until) }) => Left::Until(*until),
-            Some(Ahead { until: None }) => Left::Nothing,
-            None if self.issue.as_deref().is_some_and(|done| order(issue) <= order(done)) => Left::Nothing,
+    pub(crate) fn left(&self, issue: &str) -> Left {
+        match self.out_of_order.get(issue) {
+            Some(OutOfOrder { until: Some(until) }) => Left::Until(*until),
+            Some(OutOfOrder { until: None }) => Left::Nothing,
+            None if self.issue.as_deref().is_some_and(|done| id_order(issue) <= id_order(done)) => Left::Nothing,
             None => Left::Everything,
         }
     }
 
     /// Notes that an issue is done down to a second.
-    pub fn reach(&mut self, issue: &str, until: Time) {
-        self.ahead.insert(issue.to_owned(), Ahead { until: Some(until) });
+    pub(crate) fn advance_to(&mut self, issue: &str, until: Time) {
+        self.out_of_order.insert(issue.to_owned(), OutOfOrder { until: Some(until) });
     }
 
     /// Notes that an issue is done. `all` are the window's issues in order; the frontier moves over what is done.
-    pub fn finish<'a>(&mut self, issue: &str, all: impl Iterator<Item = &'a str>) {
-        self.ahead.insert(issue.to_owned(), Ahead::default());
+    pub(crate) fn finish<'a>(&mut self, issue: &str, all: impl Iterator<Item = &'a str>) {
+        self.out_of_order.insert(issue.to_owned(), OutOfOrder::default());
         let frontier = self.issue.clone();
-        let beyond = all.skip_while(|id| frontier.as_deref().is_some_and(|done| order(id) <= order(done)));
+        let beyond = all.skip_while(|id| frontier.as_deref().is_some_and(|done| id_order(id) <= id_order(done)));
         for id in beyond {
-            if self.ahead.get(id) != Some(&Ahead::default()) {
+            if self.out_of_order.get(id) != Some(&OutOfOrder::default()) {
                 break;
             }
-            self.ahead.remove(id);
+            self.out_of_order.remove(id);
             self.issue = Some(id.to_owned());
         }
     }
 }
 
 /// Ids are decimal numbers as text: shorter ones are smaller.
-pub fn order(id: &str) -> (usize, &str) {
+pub(crate) fn id_order(id: &str) -> (usize, &str) {
     (id.len(), id)
 }
 
@@ -177,7 +177,7 @@ mod tests {
                 prop_assert_eq!(frontier.left(id), left, "issue {}", id);
             }
             // What stands beyond the frontier is bounded by the gaps before it.
-            prop_assert!(frontier.ahead.len() <= done.len());
+            prop_assert!(frontier.out_of_order.len() <= done.len());
         }
     }
 
@@ -185,11 +185,11 @@ mod tests {
     fn a_half_read_issue_is_continued() {
         let mut frontier = Frontier::default();
         let until = Time::default();
-        frontier.reach("70", until);
+        frontier.advance_to("70", until);
         assert_eq!(frontier.left("70"), Left::Until(until));
         frontier.finish("7", ["7", "70"].into_iter());
         assert_eq!((frontier.left("7"), frontier.left("70")), (Left::Nothing, Left::Until(until)));
         frontier.finish("70", ["7", "70"].into_iter());
-        assert_eq!(frontier, Frontier { issue: Some("70".into()), ahead: BTreeMap::new() });
+        assert_eq!(frontier, Frontier { issue: Some("70".into()), out_of_order: BTreeMap::new() });
     }
 }

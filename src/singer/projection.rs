@@ -16,20 +16,20 @@ use crate::singer::types::{Kind, convert, fits, kind_of};
 
 /// What happened to the rows of a stream beside being copied.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Notes {
+pub(crate) struct Notes {
     /// Fields that the schema does not declare, left out: name and number of rows.
-    pub dropped: BTreeMap<String, u64>,
+    pub(crate) dropped: BTreeMap<String, u64>,
     /// Fields whose value was brought to the declared type: name and number of rows.
-    pub converted: BTreeMap<String, u64>,
+    pub(crate) converted: BTreeMap<String, u64>,
     /// Fields whose value could not be brought to the declared type and was written as null.
-    pub unreadable: BTreeMap<String, u64>,
+    pub(crate) unreadable: BTreeMap<String, u64>,
     /// Characters that no target accepts, replaced by U+FFFD.
-    pub replaced_characters: u64,
+    pub(crate) replaced_characters: u64,
 }
 
 impl Notes {
     /// Adds the counts of `other`.
-    pub fn add(&mut self, other: &Notes) {
+    pub(crate) fn add(&mut self, other: &Notes) {
         for (into, from) in [
             (&mut self.dropped, &other.dropped),
             (&mut self.converted, &other.converted),
@@ -45,7 +45,7 @@ impl Notes {
 
 /// A row without the field that its stream is keyed by; it cannot be written.
 #[derive(Debug, PartialEq, Eq)]
-pub struct MissingKey(pub String);
+pub(crate) struct MissingKey(pub String);
 
 #[derive(Debug)]
 struct Field {
@@ -58,7 +58,7 @@ struct Field {
 
 /// The compiled form of one stream's schema and selection.
 #[derive(Debug)]
-pub struct Projection {
+pub(crate) struct Projection {
     fields: HashMap<String, Field>,
     deselected: HashSet<String>,
     required: Vec<String>,
@@ -68,7 +68,7 @@ pub struct Projection {
 impl Projection {
     /// Compiles. `schema` is what the SCHEMA message says, `declared` every property that the stream has,
     /// `required` the properties without which a row cannot be written.
-    pub fn new(
+    pub(crate) fn new(
         schema: &Value,
         declared: impl IntoIterator<Item = String>,
         mut kept: BTreeMap<String, Kept>,
@@ -91,12 +91,12 @@ impl Projection {
     }
 
     /// Whether records carry this field.
-    pub fn selects(&self, name: &str) -> bool {
+    pub(crate) fn selects(&self, name: &str) -> bool {
         self.fields.contains_key(name)
     }
 
     /// Begins writing records.
-    pub fn writer(&self) -> RecordWriter<'_> {
+    pub(crate) fn writer(&self) -> RecordWriter<'_> {
         RecordWriter { projection: self, plan: Plan::default(), notes: Notes::default() }
     }
 
@@ -156,16 +156,21 @@ impl Plan<'_> {
 
 /// Writes records of one stream; remembers from row to row what becomes of each field.
 #[derive(Debug)]
-pub struct RecordWriter<'a> {
+pub(crate) struct RecordWriter<'a> {
     projection: &'a Projection,
     plan: Plan<'a>,
     /// What was left out, converted or repaired so far.
-    pub notes: Notes,
+    pub(crate) notes: Notes,
 }
 
 impl RecordWriter<'_> {
     /// Appends the record for `row`. `overrides` are raw JSON values that replace or join the row's own.
-    pub fn write(&mut self, out: &mut Vec<u8>, row: &Row<'_>, overrides: &[(&str, &str)]) -> Result<(), MissingKey> {
+    pub(crate) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        row: &Row<'_>,
+        overrides: &[(&str, &str)],
+    ) -> Result<(), MissingKey> {
         self.projection.check_required(row, overrides)?;
         if !self.plan.fits(row, overrides) {
             self.plan = self.projection.plan(row, overrides);

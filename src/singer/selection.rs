@@ -11,7 +11,7 @@ use crate::singer::catalog::CatalogEntry;
 
 /// What is kept of one schema node: everything, or only some of its properties.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kept {
+pub(crate) enum Kept {
     /// The node with all that is below it.
     Whole,
     /// An object of which only the named properties are written.
@@ -21,7 +21,7 @@ pub enum Kept {
 }
 
 /// Whether the stream is to be synced. `by_default` is the tap's own opinion, used when the catalog has none.
-pub fn stream_is_selected(entry: &CatalogEntry, by_default: bool) -> bool {
+pub(crate) fn stream_is_selected(entry: &CatalogEntry, by_default: bool) -> bool {
     let empty = Map::new();
     let root = entry.metadata_at(&[]).unwrap_or(&empty);
     if root.get("inclusion").and_then(Value::as_str) == Some("unsupported") {
@@ -36,7 +36,11 @@ pub fn stream_is_selected(entry: &CatalogEntry, by_default: bool) -> bool {
 
 /// The part of `schema` that is selected, and what to keep of each record. `schema` is the effective schema
 /// of the stream; `entry` holds the wishes; `automatic` names what is always written.
-pub fn select_properties(schema: &Value, entry: &CatalogEntry, automatic: &[&str]) -> (Value, BTreeMap<String, Kept>) {
+pub(crate) fn select_properties(
+    schema: &Value,
+    entry: &CatalogEntry,
+    automatic: &[&str],
+) -> (Value, BTreeMap<String, Kept>) {
     let index: BTreeMap<Vec<&str>, &Map<String, Value>> = entry
         .metadata
         .iter()

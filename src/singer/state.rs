@@ -16,49 +16,44 @@ use crate::time::{Time, format_time, parse_time_or_date};
 
 /// The whole state of the tap, all streams of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct State {
+pub(crate) struct State {
     /// Bookmark per `tap_stream_id`.
-    pub bookmarks: BTreeMap<String, Bookmark>,
+    pub(crate) bookmarks: BTreeMap<String, Bookmark>,
     /// The stream that was being read when the state was written.
-    pub currently_syncing: Option<String>,
+    pub(crate) currently_syncing: Option<String>,
     /// The run that has not come to its end.
-    pub run: Option<Unfinished>,
+    pub(crate) run: Option<Unfinished>,
     /// Which projects the last run was to read; absent where it was all of them.
-    pub choice: Option<Choice>,
+    pub(crate) choice: Option<Choice>,
 }
 
 /// A choice of projects, as far as it tells whether two runs had the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Choice {
+pub(crate) struct Choice {
     /// The names that were chosen.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub projects: String,
+    pub(crate) projects: String,
     /// The share of the machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shard: Option<String>,
+    pub(crate) shard: Option<String>,
 }
 
 /// How far one stream has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bookmark {
+pub(crate) struct Bookmark {
     /// End of the last window that was read whole, for every project without an own `start`.
-    pub start: Option<Time>,
+    pub(crate) start: Option<Time>,
     /// When everything that can still be had was last read again.
-    pub refreshed: Option<Time>,
+    pub(crate) refreshed: Option<Time>,
     /// The projects this bookmark speaks for, each with its own start where that differs.
     /// `None` in states that did not keep track: then it speaks for every project.
-    pub projects: Option<BTreeMap<String, Option<Time>>>,
+    pub(crate) projects: Option<BTreeMap<String, Option<Time>>>,
     /// The window being read, if one is half read.
-    pub progress: Option<Progress>,
+    pub(crate) progress: Option<Progress>,
 }
 
 impl State {
-    /// Reads a state file's text: ours, the original tap's, or one wrapped by Meltano or in a STATE message.
-    pub fn parse(text: &str) -> Result<Self> {
-        Ok(Self::from_value(&read_object(text)?))
-    }
-
-    /// The state in an object that is not wrapped.
+    /// The state in an object that is not wrapped: ours, or the original tap's.
     pub(super) fn from_value(value: &Value) -> Self {
         let mut state = Self {
             currently_syncing: value.get("currently_syncing").and_then(Value::as_str).map(str::to_owned),
@@ -74,12 +69,12 @@ impl State {
     }
 
     /// The bookmark of a stream, made empty when there is none.
-    pub fn bookmark_mut(&mut self, stream: &str) -> &mut Bookmark {
+    pub(crate) fn bookmark_mut(&mut self, stream: &str) -> &mut Bookmark {
         self.bookmarks.entry(stream.to_owned()).or_default()
     }
 
     /// The progress of a stream's half-read window up to `end`; begun anew if it is another window's.
-    pub fn progress_mut(&mut self, stream: &str, end: Time) -> &mut Progress {
+    pub(crate) fn progress_mut(&mut self, stream: &str, end: Time) -> &mut Progress {
         let progress = self.bookmark_mut(stream).progress.get_or_insert_default();
         if progress.end != end {
             *progress = Progress { end, ..Progress::default() };
@@ -88,7 +83,7 @@ impl State {
     }
 
     /// A copy of a stream's bookmark, empty when there is none.
-    pub fn bookmark(&self, stream: &str) -> Bookmark {
+    pub(crate) fn bookmark(&self, stream: &str) -> Bookmark {
         self.bookmarks.get(stream).cloned().unwrap_or_default()
     }
 }
@@ -207,11 +202,15 @@ mod tests {
 
     use super::*;
 
+    fn parse(text: &str) -> Result<State> {
+        Ok(State::from_value(&read_object(text)?))
+    }
+
     #[test]
     fn the_original_taps_state_is_read_and_its_junk_dropped() {
         let text = r#"{"bookmarks": {"issues": {"start": "2023-01-01T00:00:00Z", "12345": {"x": 1}},
             "events": {"start": "2023-01-02T00:00:00"}, "9f1c": {"some": "junk"}, "x": null, "teams": "2023-01-03"}}"#;
-        let state = State::parse(text).expect("a state");
+        let state = parse(text).expect("a state");
         assert_eq!(
             json!(state),
             json!({"bookmarks": {
@@ -236,27 +235,27 @@ mod tests {
                     }},
                 },
             }}, "currently_syncing": "events", "progress_markers": {"began": "2026-11-23T00:00:00Z", "done": ["teams"]}});
-        let state = State::parse(&value.to_string()).expect("a state");
+        let state = parse(&value.to_string()).expect("a state");
         assert_eq!(json!(state), value);
         let wrapped = json!({"singer_state": value});
-        assert_eq!(State::parse(&wrapped.to_string()).expect("a state"), state);
+        assert_eq!(parse(&wrapped.to_string()).expect("a state"), state);
         let message = json!({"type": "STATE", "value": value});
-        assert_eq!(State::parse(&message.to_string()).expect("a state"), state);
+        assert_eq!(parse(&message.to_string()).expect("a state"), state);
     }
 
     #[test]
     fn a_time_that_could_not_be_read_back_is_not_read() {
         for time in ["9999-12-31T23:59:59-01:00", "+12345-01-31", "-0001-01-31"] {
             let text = json!({"bookmarks": {"issues": {"start": time}, "teams": time}}).to_string();
-            assert_eq!(State::parse(&text).expect("a state"), State::default(), "{time}");
+            assert_eq!(parse(&text).expect("a state"), State::default(), "{time}");
         }
     }
 
     #[test]
     fn an_empty_file_is_an_empty_state_and_a_list_is_an_error() {
-        assert_eq!(State::parse(" ").expect("a state"), State::default());
-        assert_eq!(State::parse("{}").expect("a state"), State::default());
-        assert!(State::parse("[]").is_err());
-        assert!(State::parse("{").is_err());
+        assert_eq!(parse(" ").expect("a state"), State::default());
+        assert_eq!(parse("{}").expect("a state"), State::default());
+        assert!(parse("[]").is_err());
+        assert!(parse("{").is_err());
     }
 }

@@ -16,9 +16,9 @@ const ORGANIZATIONS: &str = "organizations";
 
 /// The state of the organization that is being read, and those of others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct States {
+pub(crate) struct States {
     /// The state of the organization that is being read.
-    pub current: State,
+    pub(crate) current: State,
     organization: String,
     /// Absent where there is only one organization and never was another.
     others: Option<BTreeMap<String, State>>,
@@ -27,7 +27,7 @@ pub struct States {
 impl States {
     /// Reads a state file's text for a run over one organization, or over several. A state that does not say of which
     /// organization it is counts for `owner`.
-    pub fn parse(text: &str, owner: Option<&str>, several: bool) -> Result<Self> {
+    pub(crate) fn parse(text: &str, owner: Option<&str>, several: bool) -> Result<Self> {
         let value = read_object(text)?;
         let parts = split(&value);
         let mut states = Self::default();
@@ -46,7 +46,7 @@ impl States {
 
     /// Goes on to another organization.
     #[must_use]
-    pub fn turn_to(mut self, organization: &str) -> Self {
+    pub(crate) fn switch_organization(mut self, organization: &str) -> Self {
         if let Some(others) = &mut self.others {
             let next = others.remove(organization).unwrap_or_default();
             let last = std::mem::replace(&mut self.current, next);
@@ -124,9 +124,12 @@ mod tests {
     #[test]
     fn a_single_organizations_state_stays_as_it_is() {
         let value = json!({"bookmarks": {"issues": {"start": "2026-11-22T08:00:00Z"}}});
-        let states = States::parse(&value.to_string(), None, false).expect("states").turn_to("acme");
+        let states = States::parse(&value.to_string(), None, false).expect("states").switch_organization("acme");
         assert_eq!(json!(states), value);
-        assert_eq!(json!(States::parse("", None, false).expect("states").turn_to("acme")), json!({"bookmarks": {}}));
+        assert_eq!(
+            json!(States::parse("", None, false).expect("states").switch_organization("acme")),
+            json!({"bookmarks": {}})
+        );
     }
 
     #[test]
@@ -138,27 +141,27 @@ mod tests {
             },
             "organizations": {"a": {}, "b": {"currently_syncing": "users", "choice": {"projects": "web"}}},
         });
-        let states = States::parse(&value.to_string(), None, true).expect("states").turn_to("b");
+        let states = States::parse(&value.to_string(), None, true).expect("states").switch_organization("b");
         assert_eq!(states.current.bookmarks.len(), 2);
         assert_eq!(states.current.currently_syncing.as_deref(), Some("users"));
         assert_eq!(json!(states), value);
-        let states = states.turn_to("a");
+        let states = states.switch_organization("a");
         assert_eq!(states.current.bookmarks.len(), 1);
         assert_eq!(json!(states), value);
         // A run over one of them alone keeps what the others have.
-        let alone = States::parse(&value.to_string(), None, false).expect("states").turn_to("a");
+        let alone = States::parse(&value.to_string(), None, false).expect("states").switch_organization("a");
         assert_eq!(json!(alone), value);
         let wrapped = json!({"singer_state": value}).to_string();
-        assert_eq!(json!(States::parse(&wrapped, None, true).expect("states").turn_to("a")), value);
+        assert_eq!(json!(States::parse(&wrapped, None, true).expect("states").switch_organization("a")), value);
     }
 
     #[test]
     fn a_state_without_organizations_counts_for_its_owner_only() {
         let text = json!({"bookmarks": {"issues": {"start": "2026-11-22T08:00:00Z"}}}).to_string();
-        let states = States::parse(&text, Some("b"), true).expect("states").turn_to("a");
+        let states = States::parse(&text, Some("b"), true).expect("states").switch_organization("a");
         assert_eq!(states.current, State::default());
-        assert_eq!(states.turn_to("b").current.bookmarks.len(), 1);
-        let nobody = States::parse(&text, None, true).expect("states").turn_to("b");
+        assert_eq!(states.switch_organization("b").current.bookmarks.len(), 1);
+        let nobody = States::parse(&text, None, true).expect("states").switch_organization("b");
         assert_eq!(nobody.current, State::default());
     }
 }

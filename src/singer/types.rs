@@ -8,7 +8,7 @@ use crate::time::parse_time;
 
 /// The declared type of a property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text.
     String,
     /// Text that is a time of RFC 3339 in UTC.
@@ -28,7 +28,7 @@ pub enum Kind {
 }
 
 /// The type that a schema's node declares.
-pub fn kind_of(node: &Value) -> Kind {
+pub(crate) fn kind_of(node: &Value) -> Kind {
     let names: Vec<&str> = match node.get("type") {
         Some(Value::String(name)) => vec![name],
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
@@ -48,7 +48,7 @@ pub fn kind_of(node: &Value) -> Kind {
 }
 
 /// Whether a raw value, whose first byte is given, has the type as it stands.
-pub fn fits(kind: Kind, first: u8, value: &str) -> bool {
+pub(crate) fn fits(kind: Kind, first: u8, value: &str) -> bool {
     match kind {
         _ if first == b'n' => true, // null
         Kind::Any => true,
@@ -67,7 +67,7 @@ fn is_number(first: u8) -> bool {
 }
 
 /// The value in the declared type, or `None` where that cannot be done without inventing something.
-pub fn convert(kind: Kind, first: u8, value: &str) -> Option<String> {
+pub(crate) fn convert(kind: Kind, first: u8, value: &str) -> Option<String> {
     let inner = || text::unescape(value.trim_matches('"')).into_owned();
     match kind {
         Kind::String => Some(text::quote(value)),

@@ -14,7 +14,7 @@ const WAITING_BATCHES: usize = 8;
 
 /// The target's end of the pipe is gone, or the disk is full: nothing can be written any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OutputClosed;
+pub(crate) struct OutputClosed;
 
 impl std::fmt::Display for OutputClosed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -26,39 +26,55 @@ impl std::error::Error for OutputClosed {}
 
 /// Hands lines to the writing thread. Clones share the one channel, so order is kept.
 #[derive(Debug, Clone)]
-pub struct Writer {
+pub(crate) struct Writer {
     lines: mpsc::Sender<Vec<u8>>,
 }
 
 /// The writing thread, to be waited for at the end.
 #[derive(Debug)]
-pub struct WriterThread(JoinHandle<std::io::Result<()>>);
+pub(crate) struct WriterThread(JoinHandle<std::io::Result<()>>);
 
 impl Writer {
     /// Starts the thread that owns `out`.
-    pub fn spawn(out: impl Write + Send + 'static) -> (Self, WriterThread) {
+    pub(crate) fn spawn(out: impl Write + Send + 'static) -> (Self, WriterThread) {
         let (lines, queue) = mpsc::channel(WAITING_BATCHES);
         let thread = std::thread::spawn(move || write_all(out, queue));
         (Self { lines }, WriterThread(thread))
     }
 
     /// Queues whole lines; waits while the target is slower than the server.
-    pub async fn write(&self, lines: Vec<u8>) -> Result<(), OutputClosed> {
+    pub(crate) async fn write(&self, lines: Vec<u8>) -> Result<(), OutputClosed> {
         if lines.is_empty() {
             return Ok(());
         }
         self.lines.send(lines).await.map_err(|_| OutputClosed)
     }
+
+    /// Takes a place in the queue; waits while the target is slower than the server.
+    pub(crate) async fn reserve(&self) -> Result<Place<'_>, OutputClosed> {
+        self.lines.reserve().await.map(Place).map_err(|_| OutputClosed)
+    }
+}
+
+/// A place in the queue. It is free again when it is dropped unused.
+#[derive(Debug)]
+pub(crate) struct Place<'a>(mpsc::Permit<'a, Vec<u8>>);
+
+impl Place<'_> {
+    /// Queues whole lines, without waiting.
+    pub(crate) fn send(self, lines: Vec<u8>) {
+        self.0.send(lines);
+    }
 }
 
 impl WriterThread {
     /// Waits until everything is written. Every `Writer` must be dropped before.
-    pub fn finish(self) -> std::io::Result<()> {
+    pub(crate) fn finish(self) -> std::io::Result<()> {
         self.0.join().unwrap_or_else(|_| Err(std::io::Error::other("the writing thread panicked")))
     }
 
     /// Waits at most `limit`: a target that has stopped reading must not hold a stopping tap.
-    pub fn finish_within(self, limit: Duration) -> std::io::Result<()> {
+    pub(crate) fn finish_within(self, limit: Duration) -> std::io::Result<()> {
         let deadline = Instant::now() + limit;
         while !self.0.is_finished() {
             if Instant::now() >= deadline {

@@ -1,8 +1,9 @@
 //! Rows for the user's own queries: made once when the tap starts, and like those of the table from then on.
 
-use super::{Replication, Source, Stream, TimeFilter};
-use crate::sentry::endpoint::{Class, Endpoint, Rows};
+use crate::sentry::endpoint::{Endpoint, Rows};
+use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::request::ALL_PROJECTS;
+use crate::streams::stream::{Replication, Source, Stream, TimeFilter};
 
 /// Rows of one list that Sentry's table gives at most; what is older is asked for by time.
 const DEEPEST: usize = 10_000;
@@ -10,7 +11,7 @@ const DEEPEST: usize = 10_000;
 /// A query's stream: `fields` are its columns, `schema` what one request has told of their types.
 ///
 /// What it is made of is never freed: like the table, it lasts as long as the program.
-pub fn stream(name: &str, endpoint: Endpoint, schema: String) -> &'static Stream {
+pub(crate) fn stream(name: &str, endpoint: Endpoint, schema: String) -> &'static Stream {
     Box::leak(Box::new(Stream {
         tap_stream_id: name.to_owned().leak(),
         key_properties: &["id", "project.id"],
@@ -24,7 +25,7 @@ pub fn stream(name: &str, endpoint: Endpoint, schema: String) -> &'static Stream
 }
 
 /// The list of a query's rows, newest first.
-pub fn endpoint(dataset: &str, fields: &[String], query: &str) -> Endpoint {
+pub(crate) fn endpoint(dataset: &str, fields: &[String], query: &str) -> Endpoint {
     let own = |text: &str| -> &'static str { text.to_owned().leak() };
     // Within a second by id: rows without a fixed order could hide at the boundary of a page.
     let sorted = [("sort", "-timestamp"), ("sort", "id")];
@@ -35,7 +36,7 @@ pub fn endpoint(dataset: &str, fields: &[String], query: &str) -> Endpoint {
         query: parameters.leak(),
         rows: Rows::Under("data"),
         deepest: DEEPEST,
-        class: Class::EventTable,
+        limit_group: LimitGroup::EventTable,
         ..Endpoint::LIST
     }
 }

@@ -5,7 +5,6 @@
 //! A run never loses something silently.
 
 mod errors;
-mod fuzz_corpus;
 mod links;
 mod malformed_rows;
 mod matrix;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
-use tap_sentry::config::options::OPTIONS;
+use tap_sentry::internals::OPTIONS;
 
 use crate::support::{Run, Tap, tap};
 

@@ -6,7 +6,7 @@ mod compared;
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tap_sentry::streams;
+use tap_sentry::internals::streams;
 
 use crate::streams::schemas::openapi_documents;
 use compared::{Differences, compare};

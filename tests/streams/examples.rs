@@ -6,8 +6,7 @@ use std::collections::BTreeSet;
 
 use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
-use tap_sentry::sentry::endpoint::Rows;
-use tap_sentry::streams::{self, Source, Stream};
+use tap_sentry::internals::{Rows, Source, Stream, streams};
 
 use crate::streams::drift::places;
 use crate::streams::schemas::openapi_documents;

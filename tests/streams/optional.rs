@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
-use tap_sentry::streams::{self, Added, Source, Stream, TimeFilter};
+use tap_sentry::internals::{Added, Source, Stream, TimeFilter, streams};
 
 use crate::support::{Run, Tap};
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Value, json};
-use tap_sentry::streams;
+use tap_sentry::internals::streams;
 
 /// The only places that may hold more than one type beside null. Servers disagree about them, and the tap converts only
 /// at the top level.

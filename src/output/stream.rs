@@ -1,0 +1,213 @@
+//! One selected stream on its way out: its SCHEMA, its records in batches, and what they came to.
+//!
+//! Knows the stream's row of the table and the messages, and neither the state nor the way to stdout.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use anyhow::Result;
+use chrono::Utc;
+use tracing::warn;
+
+use crate::catalog::discover::{self, ORGANIZATION_SLUG};
+use crate::catalog::select::Options;
+use crate::json::row::Row;
+use crate::json::text;
+use crate::sentry::endpoint::PathValues;
+use crate::singer::catalog::Catalog;
+use crate::singer::message;
+use crate::singer::projection::{Notes, Projection, RecordWriter};
+use crate::singer::selection::select_properties;
+use crate::streams::derive::added_fields;
+use crate::streams::stream::Stream;
+
+/// What one stream came to in a run.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Tally {
+    /// Records written.
+    pub(crate) records: u64,
+    /// Records that are expected, where that is known.
+    pub(crate) expected: Option<u64>,
+    /// What was left out, converted or repaired.
+    pub(crate) notes: Notes,
+    /// Rows or parents passed over, by reason.
+    pub(crate) skipped: BTreeMap<String, u64>,
+    /// Parts that could not be read: the run ends with a gap.
+    pub(crate) gaps: Vec<String>,
+}
+
+/// One selected stream: how its records are made, and what they came to.
+#[derive(Debug)]
+pub(crate) struct StreamOutput {
+    /// The table's row.
+    pub(crate) stream: &'static Stream,
+    /// Whether the catalog asks for the whole table although the stream is incremental.
+    pub(crate) full_table: bool,
+    /// The organization that records are of, as JSON, where there are several.
+    organization: Option<String>,
+    /// Of the rows of a full table, where targets shall be told which are gone.
+    version: OnceLock<i64>,
+    /// Whether rows may be missing without a gap being known.
+    incomplete: AtomicBool,
+    projection: Projection,
+    schema: Mutex<Option<Vec<u8>>>,
+    tally: Mutex<Tally>,
+}
+
+/// Records of one page, on their way into one write.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    output: &'a StreamOutput,
+    start: Vec<u8>,
+    lines: Vec<u8>,
+    records: u64,
+    writer: RecordWriter<'a>,
+}
+
+impl StreamOutput {
+    /// Prepares a stream. An error means that its schema file is broken.
+    pub(crate) fn new(stream: &'static Stream, catalog: Option<&Catalog>, options: &Options) -> Result<Self> {
+        let several = options.organization.is_some();
+        let ours = if several { discover::entry_of_several(stream) } else { discover::entry(stream) }?;
+        let wished = catalog.and_then(|catalog| catalog.entry(stream.tap_stream_id));
+        let entry = wished.unwrap_or(&ours).clone();
+        let full_table = stream.replication_key().is_some() && entry.replication_method() == Some("FULL_TABLE");
+        let entry = entry.completed_by(&ours);
+        let declared: Vec<String> = entry.properties().map(|(name, _)| name.clone()).collect();
+        let keys: Vec<&str> = ours.key_properties.iter().map(String::as_str).collect();
+        let automatic: Vec<&str> = keys.iter().copied().chain(stream.replication_key()).collect();
+        let (schema, kept) = select_properties(&entry.schema, &entry, &automatic);
+        let projection = Projection::new(&schema, declared, kept, &keys, options.keep_unknown);
+        let line = message::schema_line(stream.tap_stream_id, &schema, &keys, stream.replication_key());
+        let organization = options.organization.as_deref().map(text::quote);
+        let (schema, tally, version) = (Mutex::new(Some(line)), Mutex::default(), OnceLock::new());
+        let incomplete = AtomicBool::new(false);
+        Ok(Self { stream, full_table, organization, version, incomplete, projection, schema, tally })
+    }
+
+    /// Whether records carry this field.
+    pub(crate) fn selects(&self, field: &str) -> bool {
+        self.projection.selects(field)
+    }
+
+    /// Begins a batch of records that were read now. `bytes` is about how much is read of.
+    pub(crate) fn batch(&self, bytes: usize) -> Batch<'_> {
+        let start = message::record_start(self.stream.tap_stream_id, Utc::now(), self.version.get().copied());
+        let lines = Vec::with_capacity(bytes + bytes / 4);
+        Batch { output: self, start, lines, records: 0, writer: self.projection.writer() }
+    }
+
+    /// The SCHEMA line, until it has been written.
+    pub(crate) fn schema(&self) -> Option<Vec<u8>> {
+        lock(&self.schema).clone()
+    }
+
+    /// Takes the SCHEMA line out, to be written.
+    pub(crate) fn take_schema(&self) -> Option<Vec<u8>> {
+        lock(&self.schema).take()
+    }
+
+    /// Gives records this version, unless they have one.
+    pub(crate) fn set_version(&self, version: i64) {
+        self.version.get_or_init(|| version);
+    }
+
+    /// The version of the rows, if they have one and are all there.
+    pub(crate) fn complete_version(&self) -> Option<i64> {
+        self.version.get().copied().filter(|_| !self.incomplete.load(Ordering::Relaxed))
+    }
+
+    /// Says that so many records more are to be expected.
+    pub(crate) fn expect(&self, records: u64) {
+        *lock(&self.tally).expected.get_or_insert_default() += records;
+    }
+
+    /// Notes that rows of this version may be missing: then nothing is said of rows that are gone.
+    pub(crate) fn may_be_incomplete(&self) {
+        self.incomplete.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts something that was passed over.
+    pub(crate) fn skip(&self, reason: impl Into<String>) {
+        *lock(&self.tally).skipped.entry(reason.into()).or_default() += 1;
+    }
+
+    /// Notes a part that could not be read.
+    pub(crate) fn gap(&self, what: impl Into<String>) {
+        let what = what.into();
+        warn!("{}: {what}", self.stream.tap_stream_id);
+        lock(&self.tally).gaps.push(what);
+    }
+
+    /// Whether a part could not be read so far.
+    pub(crate) fn has_gaps(&self) -> bool {
+        !lock(&self.tally).gaps.is_empty()
+    }
+
+    /// What the stream has come to so far.
+    pub(crate) fn tally(&self) -> Tally {
+        lock(&self.tally).clone()
+    }
+}
+
+impl Batch<'_> {
+    /// Adds the record of a row. A row without its key cannot be written: it is a gap, not a silence.
+    pub(crate) fn push(&mut self, row: &Row<'_>, overrides: &[(&str, &str)]) {
+        let before = self.lines.len();
+        self.lines.extend_from_slice(&self.start);
+        let written = match &self.output.organization {
+            None => self.writer.write(&mut self.lines, row, overrides),
+            Some(own) => {
+                let others = overrides.iter().filter(|(name, _)| *name != ORGANIZATION_SLUG);
+                let overrides: Vec<_> = others.copied().chain([(ORGANIZATION_SLUG, own.as_str())]).collect();
+                self.writer.write(&mut self.lines, row, &overrides)
+            }
+        };
+        match written {
+            Ok(()) => {
+                self.lines.extend_from_slice(message::RECORD_END);
+                self.records += 1;
+            }
+            Err(missing) => {
+                self.lines.truncate(before);
+                self.output.gap(format!("a row without its key {}", missing.0));
+            }
+        }
+    }
+
+    /// Adds the record of a row with what the stream's row of the table adds to it, and with `more` fields.
+    pub(crate) fn push_derived(&mut self, row: &Row<'_>, context: &PathValues, mut more: Vec<(&'static str, String)>) {
+        more.extend(added_fields(self.output.stream, row, context));
+        let overrides: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        self.push(row, &overrides);
+    }
+
+    /// The stream that the records are of.
+    pub(crate) fn output(&self) -> &StreamOutput {
+        self.output
+    }
+
+    /// Takes the lines out, to be queued.
+    pub(crate) fn take_lines(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// Counts the records in what the stream has come to.
+    pub(crate) fn count(self) {
+        let mut tally = lock(&self.output.tally);
+        let notes = &self.writer.notes;
+        for name in notes.dropped.keys().filter(|name| !tally.notes.dropped.contains_key(*name)) {
+            warn!(
+                "{}: the field {name:?} is not in the schema and is left out (unknown_fields: keep passes it on)",
+                self.output.stream.tap_stream_id
+            );
+        }
+        tally.records += self.records;
+        tally.notes.add(notes);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

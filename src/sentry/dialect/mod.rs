@@ -1,0 +1,190 @@
+//! What this server can do, as its answers have shown; never by its version. One for each client.
+//!
+//! A server is believed to do what today's sentry.io does until an answer shows that it does not. What was learned holds
+//! for the run. The rows of [`Capability::ALL`] are those of the README's table of servers. Sends nothing.
+
+pub(crate) mod event_names;
+pub(crate) mod paths;
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tracing::{debug, info};
+
+use crate::sentry::dialect::paths::{Known, KnownPaths};
+use crate::sentry::endpoint::Endpoint;
+
+/// Something that not every server can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Capability {
+    /// `project=-1` asks a list for all projects that the token may see (API §1.6).
+    AllProjects,
+    /// The organization's issue list takes several projects at once.
+    SeveralProjects,
+    /// The organization has a list of issues that can be used (API §2.3).
+    OrganizationIssues,
+    /// Lists of issues and of a project's events honour `start` and `end`.
+    ListWindows,
+    /// The events of an issue honour `start` and `end`.
+    EventWindows,
+    /// There are feedback issues, and they can be searched for by category.
+    FeedbackIssues,
+    /// `sample=true` lists an issue's events in an order that is random and fixed (API §2.6).
+    SampleOrder,
+    /// `per_page` sets the size of a page everywhere but in lists of issues (API §1.4).
+    PerPage,
+    /// A path that is not there is answered with an error, and not with a web page.
+    MissingPaths,
+    /// A list gives every row of a moment that lies on both sides of a page boundary, or can be asked for that moment.
+    PageBoundaries,
+}
+
+impl Capability {
+    /// All there are, in the order of the README's table.
+    pub const ALL: [Self; 10] = [
+        Self::AllProjects,
+        Self::SeveralProjects,
+        Self::OrganizationIssues,
+        Self::ListWindows,
+        Self::EventWindows,
+        Self::FeedbackIssues,
+        Self::SampleOrder,
+        Self::PerPage,
+        Self::MissingPaths,
+        Self::PageBoundaries,
+    ];
+
+    /// The first cell of its row in the README's table.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::AllProjects => "`project=-1` in lists",
+            Self::SeveralProjects => "issues of several projects in one list",
+            Self::OrganizationIssues => "issue list of the organization",
+            Self::ListWindows => "windows of time in lists of issues and of a project's events",
+            Self::EventWindows => "windows of time in an issue's events",
+            Self::FeedbackIssues => "feedback issues",
+            Self::SampleOrder => "samples drawn by the server",
+            Self::PerPage => "page size by `per_page`",
+            Self::MissingPaths => "errors for paths that are not there",
+            Self::PageBoundaries => "every row at a page boundary",
+        }
+    }
+
+    /// What users should know where a server lacks it, if anything.
+    fn consequence(self) -> Option<&'static str> {
+        match self {
+            Self::AllProjects => {
+                Some("This server does not know project=-1: lists hold what the token's own projects have")
+            }
+            Self::SampleOrder => {
+                Some("This server ignores sample=true: all events of sampled issues are read, and sampled here")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Said of lists in which a server without [`Capability::PageBoundaries`] may have hidden a row.
+pub(crate) const MAY_HIDE: &str = "a moment on both sides of a page boundary, of which this server may hide rows";
+
+/// What GlitchTip lacks. Its windows are about an issue's first event, and to all projects at once it answers with no
+/// issue.
+const GLITCHTIP_LACKS: [Capability; 9] = [
+    Capability::SeveralProjects,
+    Capability::OrganizationIssues,
+    Capability::ListWindows,
+    Capability::EventWindows,
+    Capability::FeedbackIssues,
+    Capability::SampleOrder,
+    Capability::PerPage,
+    Capability::MissingPaths,
+    Capability::PageBoundaries,
+];
+
+/// What is known of one server.
+#[derive(Debug, Default)]
+pub(crate) struct Dialect {
+    refused: Mutex<BTreeSet<Capability>>,
+    paths: KnownPaths,
+}
+
+impl Dialect {
+    /// Looks at an answer. `python_set_link` says that its `Link` header is a set of text as Python prints it: GlitchTip's
+    /// way, and its alone.
+    pub(crate) fn observe(&self, python_set_link: bool) {
+        if python_set_link && self.supports(Capability::PerPage) {
+            info!("This server is GlitchTip: it has no windows of time, and web pages where Sentry has endpoints");
+            self.lacks_all(&GLITCHTIP_LACKS);
+        }
+    }
+
+    /// Whether the server can be expected to do this.
+    pub(crate) fn supports(&self, capability: Capability) -> bool {
+        !self.lock().contains(&capability)
+    }
+
+    /// Learns that the server does not do this; says so once.
+    pub(crate) fn refused(&self, capability: Capability) {
+        if self.lock().insert(capability) {
+            debug!("this server lacks: {}", capability.title());
+            if let Some(consequence) = capability.consequence() {
+                info!("{consequence}");
+            }
+        }
+    }
+
+    /// Learns of an answer that shows at once that the server does none of these.
+    pub(crate) fn lacks_all(&self, capabilities: &[Capability]) {
+        debug!("an answer of this server shows that it lacks {}", titles(capabilities));
+        self.lock().extend(capabilities);
+    }
+
+    /// What is known of an endpoint's paths.
+    pub(crate) fn path_of(&self, endpoint: &Endpoint) -> Option<Known> {
+        self.paths.of(endpoint.paths[0])
+    }
+
+    /// Learns which path of an endpoint the server has.
+    pub(crate) fn learn_path(&self, endpoint: &Endpoint, known: Known) {
+        self.paths.learn(endpoint.paths[0], known);
+    }
+
+    /// Whether the server is known to have none of an endpoint's paths.
+    pub(crate) fn lacks(&self, endpoint: &Endpoint) -> bool {
+        self.path_of(endpoint) == Some(Known::Nowhere)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<Capability>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Display for Dialect {
+    /// What the server was seen to lack.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lacks: Vec<Capability> = self.lock().iter().copied().collect();
+        if lacks.is_empty() { f.write_str("nothing") } else { f.write_str(&titles(&lacks)) }
+    }
+}
+
+fn titles(capabilities: &[Capability]) -> String {
+    capabilities.iter().map(|capability| capability.title()).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_can_do_everything_until_it_shows_otherwise() {
+        let dialect = Dialect::default();
+        dialect.observe(false);
+        assert!(Capability::ALL.into_iter().all(|capability| dialect.supports(capability)));
+        dialect.refused(Capability::SampleOrder);
+        assert_eq!(dialect.to_string(), "samples drawn by the server");
+        dialect.observe(true);
+        assert!(GLITCHTIP_LACKS.into_iter().all(|capability| !dialect.supports(capability)));
+        assert!(dialect.supports(Capability::AllProjects));
+    }
+}

@@ -1,0 +1,257 @@
+//! When the next request may be sent: the configured ceiling over everything, and under it one bucket per
+//! endpoint group that follows the server's own numbers (API §1.7).
+//!
+//! A server that sends no rate-limit headers (self-hosted) has no buckets: then the ceiling alone counts.
+
+pub(crate) mod bucket;
+pub(crate) mod ceiling;
+pub(crate) mod group;
+pub(crate) mod waits;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
+use tracing::debug;
+
+use crate::sentry::limits::bucket::{Bucket, LimitHeaders, Quota, Ticket};
+use crate::sentry::limits::ceiling::Ceiling;
+use crate::sentry::limits::group::LimitGroup;
+use crate::sentry::limits::waits::{Cause, Waits};
+
+/// All limits of one run.
+#[derive(Debug)]
+pub(crate) struct RateLimits {
+    ceiling: Ceiling,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    buckets: BTreeMap<LimitGroup, Bucket>,
+    /// Whether any answer has been seen, and so whether the server is known to limit or not.
+    limited: Option<bool>,
+    /// Server clock minus ours, seconds; grows towards the truth as answers come in.
+    offset: Option<f64>,
+    waits: Waits,
+}
+
+/// A request in flight; its place in the bucket is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Permit<'a> {
+    limits: &'a RateLimits,
+    group: LimitGroup,
+    /// Its place in the bucket; none while it waits for one.
+    ticket: Option<Ticket>,
+    /// Whether the server's clock was known when it was sent.
+    by_clock: bool,
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        let mut state = self.limits.lock();
+        let bucket = state.bucket(self.group);
+        bucket.in_flight = bucket.in_flight.saturating_sub(1);
+        drop(state);
+        self.limits.changed.notify_waiters();
+    }
+}
+
+impl State {
+    fn bucket(&mut self, group: LimitGroup) -> &mut Bucket {
+        let limited = self.limited;
+        self.buckets.entry(group).or_insert_with(|| {
+            let mut bucket = Bucket::known(group);
+            if limited == Some(false) {
+                bucket.forget_limit();
+            }
+            bucket
+        })
+    }
+}
+
+impl RateLimits {
+    /// A ceiling of `per_second` requests; of the server nothing is known.
+    pub(crate) fn new(per_second: f64) -> Self {
+        let state = State { buckets: BTreeMap::new(), limited: None, offset: None, waits: Waits::default() };
+        Self { ceiling: Ceiling::new(per_second), state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Waits until a request of this group may be sent. Keep the permit until the answer has been read.
+    pub(crate) async fn permit(&self, group: LimitGroup) -> Permit<'_> {
+        let mut permit = self.enter(group).await;
+        loop {
+            // Looked at first, so that a full bucket takes no turn at the ceiling from the others.
+            if let Some(wait) = self.full_for(group) {
+                self.lock().waits.add(Cause::Bucket(group), wait);
+                sleep(wait).await;
+                continue;
+            }
+            self.pace().await;
+            let now = self.server_seconds();
+            let mut state = self.lock();
+            if let Ok(ticket) = state.bucket(group).take(now) {
+                permit.by_clock = state.offset.is_some();
+                permit.ticket = Some(ticket);
+                drop(state);
+                return permit;
+            }
+        }
+    }
+
+    /// How long the bucket of a group has no room, if it has none.
+    fn full_for(&self, group: LimitGroup) -> Option<Duration> {
+        let now = self.server_seconds();
+        let at = self.lock().bucket(group).full_until(now)?;
+        Some(Duration::from_secs_f64((at - now).clamp(0.0, 3600.0) + 0.02))
+    }
+
+    /// Takes a place in flight.
+    async fn enter(&self, group: LimitGroup) -> Permit<'_> {
+        loop {
+            let freed = self.changed.notified();
+            tokio::pin!(freed);
+            freed.as_mut().enable(); // before looking, so that no release in between is missed
+            if self.lock_enter(group) {
+                return Permit { limits: self, group, ticket: None, by_clock: false };
+            }
+            let since = Instant::now();
+            freed.await;
+            self.lock().waits.add(Cause::Concurrency(group), since.elapsed());
+        }
+    }
+
+    fn lock_enter(&self, group: LimitGroup) -> bool {
+        let mut state = self.lock();
+        let bucket = state.bucket(group);
+        let free = bucket.in_flight < bucket.concurrency;
+        if free {
+            bucket.in_flight += 1;
+        }
+        free
+    }
+
+    /// Waits for the ceiling.
+    async fn pace(&self) {
+        let turn = self.ceiling.next_turn();
+        if !turn.wait.is_zero() {
+            self.lock().waits.add(Cause::Ceiling, turn.behind_last);
+            sleep(turn.wait).await;
+        }
+    }
+
+    /// Learns from the headers of the answer to a request. `served_at` is the answer's `Date`.
+    pub(crate) fn observe(
+        &self,
+        permit: &Permit<'_>,
+        headers: LimitHeaders,
+        served_at: Option<DateTime<Utc>>,
+        accepted: bool,
+    ) {
+        let group = permit.group;
+        let local = Self::local_seconds();
+        let mut state = self.lock();
+        if let Some(date) = served_at {
+            #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
+            let least = date.timestamp() as f64 - local;
+            // The header is cut to whole seconds, so every answer gives a lower bound.
+            let known = state.offset.filter(|known| (known - least).abs() < 2.0);
+            state.offset = Some(known.map_or(least, |known| known.max(least)));
+        }
+        let server = local + state.offset.unwrap_or(0.0);
+        if headers.limit.is_some() {
+            state.limited = Some(true);
+            if let Some(ticket) = permit.ticket {
+                state.bucket(group).learn(headers, ticket, permit.by_clock, server);
+            }
+        } else if accepted {
+            state.limited.get_or_insert(false);
+            state.bucket(group).forget_limit();
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// How long until the bucket's window ends, by the headers of a 429.
+    pub(crate) fn until_reset(&self, headers: LimitHeaders) -> Option<Duration> {
+        #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
+        let reset = headers.reset? as f64;
+        let wait = reset - self.server_seconds();
+        Some(Duration::from_secs_f64(wait.clamp(0.0, 3600.0)))
+    }
+
+    /// The server's clock; ours until an answer has told.
+    pub(crate) fn server_now(&self) -> DateTime<Utc> {
+        let offset = self.lock().offset.unwrap_or(0.0);
+        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a clock difference fit")]
+        let offset = chrono::TimeDelta::milliseconds((offset * 1000.0) as i64);
+        Utc::now() + offset
+    }
+
+    /// Whether the server has shown that it limits requests.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.lock().limited == Some(true)
+    }
+
+    /// What requests have waited for so far.
+    pub(crate) fn waits(&self) -> Waits {
+        self.lock().waits.clone()
+    }
+
+    /// What the bucket of a group has to give; `None` where the server does not limit it.
+    pub(crate) fn quota(&self, group: LimitGroup) -> Option<Quota> {
+        let now = self.server_seconds();
+        self.lock().bucket(group).quota(now)
+    }
+
+    fn server_seconds(&self) -> f64 {
+        let offset = self.lock().offset.unwrap_or(0.0);
+        Self::local_seconds() + offset
+    }
+
+    fn local_seconds() -> f64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn sleep(wait: Duration) {
+    debug!("Rate limiting: sleeping for {:.3} seconds", wait.as_secs_f64());
+    tokio::time::sleep(wait).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::sentry::limits::bucket::UNLIMITED_CONCURRENCY;
+
+    #[tokio::test]
+    async fn a_server_without_headers_has_no_buckets() {
+        let limits = RateLimits::new(10.0);
+        let permit = limits.permit(LimitGroup::Default).await;
+        limits.observe(&permit, LimitHeaders::default(), None, true);
+        drop(permit);
+        let mut state = limits.lock();
+        assert_eq!(state.bucket(LimitGroup::ProjectEvents).limit, None);
+        assert_eq!(state.bucket(LimitGroup::ProjectEvents).concurrency, UNLIMITED_CONCURRENCY);
+    }
+
+    #[tokio::test]
+    async fn requests_are_spaced_and_not_sent_in_volleys() {
+        let limits = RateLimits::new(50.0);
+        let start = Instant::now();
+        for _ in 0..6 {
+            drop(limits.permit(LimitGroup::Default).await);
+        }
+        // Five gaps of 20 ms, of which one may be made up for a late timer.
+        assert!(start.elapsed() >= Duration::from_millis(4 * 20 + 16), "{:?}", start.elapsed());
+    }
+}

@@ -1,0 +1,120 @@
+//! One GET, sent and read to the end of its answer: connections, certificates, redirects, the token.
+//!
+//! Every request goes to the configured host: redirects are followed on the same host only. Judges nothing.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
+use reqwest::redirect;
+use tracing::trace;
+
+use crate::sentry::answer::Answer;
+use crate::sentry::body::{self, Broken};
+use crate::sentry::token::Token;
+
+/// Same-host redirects followed for one request; a renamed project needs one (API §1.1).
+const MAX_REDIRECTS: usize = 5;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Broken connections from which on every request asks for a connection of its own. Some application servers close each
+/// connection after its answer without saying so, and a kept one then breaks the next request.
+const MANY_BROKEN: u32 = 2;
+
+/// What the client needs to know of the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// Ends in `/api/0/`.
+    pub(crate) base_url: reqwest::Url,
+    /// Sent with every request.
+    pub(crate) token: Token,
+    /// Requests per second over everything.
+    pub(crate) rate_limit: f64,
+    /// Retries of one request before it fails.
+    pub(crate) max_retries: u32,
+    /// Longest silence on a connection.
+    pub(crate) request_timeout: Duration,
+    /// Sent as `User-Agent`.
+    pub(crate) user_agent: String,
+    /// PEM certificates trusted beside the system's.
+    pub(crate) ca_bundle: Option<Vec<u8>>,
+}
+
+/// The way to one server.
+#[derive(Debug)]
+pub(crate) struct Transport {
+    http: reqwest::Client,
+    token: Token,
+    /// Connections that broke before an answer.
+    broken: AtomicU32,
+}
+
+impl Transport {
+    /// Prepares the way; nothing is sent yet. An error says which setting is wrong.
+    pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
+        // A second call finds the provider installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut headers = HeaderMap::new();
+        let authorization =
+            settings.token.header().context("api_token holds characters that no HTTP header may carry")?;
+        headers.insert(AUTHORIZATION, authorization);
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let mut builder = reqwest::Client::builder()
+            .default_headers(headers)
+            .user_agent(&settings.user_agent)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(settings.request_timeout)
+            .redirect(same_host_only(&settings.base_url))
+            .referer(false);
+        if let Some(pem) = &settings.ca_bundle {
+            let certificates = reqwest::Certificate::from_pem_bundle(pem).context("ca_bundle is not a PEM file")?;
+            builder = builder.tls_certs_merge(certificates);
+        }
+        let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+        if settings.base_url.scheme() == "http" && proxies.iter().all(|name| std::env::var_os(name).is_none()) {
+            // Reading the system's certificates takes longer than all the rest of the start, and here they serve nothing.
+            builder = builder.tls_certs_only([]);
+        }
+        let http = builder.build().context("cannot set up the HTTP client")?;
+        Ok(Self { http, token: settings.token.clone(), broken: AtomicU32::new(0) })
+    }
+
+    /// Sends a request and reads its answer.
+    pub(crate) async fn get(&self, url: &str) -> Result<Answer, Broken> {
+        let answer = self.send(url).await;
+        if answer.is_err() {
+            self.broken.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    async fn send(&self, url: &str) -> Result<Answer, Broken> {
+        let mut request = self.http.get(url);
+        if self.broken.load(Ordering::Relaxed) >= MANY_BROKEN {
+            request = request.header(CONNECTION, "close");
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let headers = response.headers().clone();
+        for (name, value) in &headers {
+            trace!("{name}: {}", self.token.redact(&String::from_utf8_lossy(value.as_bytes())));
+        }
+        Ok(Answer::new(status, &headers, body::read(response).await?))
+    }
+}
+
+/// Follows redirects that stay on our own host, and refuses to carry the token anywhere else.
+fn same_host_only(base: &reqwest::Url) -> redirect::Policy {
+    let origin = base.origin();
+    redirect::Policy::custom(move |attempt| {
+        if attempt.url().origin() != origin {
+            let host = attempt.url().host_str().unwrap_or("nowhere").to_owned();
+            return attempt.error(format!("the server redirects to another host ({host}), which is not followed"));
+        }
+        if attempt.previous().len() > MAX_REDIRECTS {
+            return attempt.error("too many redirects");
+        }
+        attempt.follow()
+    })
+}

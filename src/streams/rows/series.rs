@@ -1,0 +1,65 @@
+//! Numbers over time: a value for each day and group, counted by the server.
+
+use crate::sentry::endpoint::{Endpoint, PageSize, Rows};
+use crate::sentry::request::ALL_PROJECTS;
+use crate::streams::stream::{Added, Replication, Source, Stream, TimeFilter};
+
+/// Values in one answer at most; what does not fit is left out without a word (API §3).
+const MOST_POINTS: usize = 10_000;
+
+/// Read only where they are selected.
+pub(crate) const STREAMS: &[Stream] = &[
+    Stream {
+        tap_stream_id: "release_health",
+        key_properties: &["project", "release", "environment", "interval_start"],
+        replication: Replication::Incremental { key: "interval_start" },
+        source: Source::Endpoint(Endpoint {
+            paths: &["organizations/{organization}/sessions/"],
+            page_size: PageSize::None,
+            query: &[
+                ALL_PROJECTS,
+                ("interval", "1d"),
+                ("groupBy", "project"),
+                ("groupBy", "release"),
+                ("groupBy", "environment"),
+                ("field", "sum(session)"),
+                ("field", "count_unique(user)"),
+                ("field", "crash_rate(session)"),
+                ("field", "crash_rate(user)"),
+                ("field", "crash_free_rate(session)"),
+                ("field", "crash_free_rate(user)"),
+            ],
+            rows: Rows::Series { most: MOST_POINTS },
+            ..Endpoint::LIST
+        }),
+        time_filter: TimeFilter::Days,
+        added: &[("project", Added::OrEmpty), ("release", Added::OrEmpty), ("environment", Added::OrEmpty)],
+        cost: "1; more where an answer cannot hold all releases",
+        schema: include_str!("../../../schemas/release_health.json"),
+        ..Stream::OPTIONAL
+    },
+    // Of the whole organization: grouped by project the server gives totals alone (API §3).
+    Stream {
+        tap_stream_id: "usage",
+        key_properties: &["category", "outcome", "reason", "interval_start"],
+        replication: Replication::Incremental { key: "interval_start" },
+        source: Source::Endpoint(Endpoint {
+            paths: &["organizations/{organization}/stats_v2/"],
+            page_size: PageSize::None,
+            query: &[
+                ("interval", "1d"),
+                ("groupBy", "category"),
+                ("groupBy", "outcome"),
+                ("groupBy", "reason"),
+                ("field", "sum(quantity)"),
+            ],
+            rows: Rows::Series { most: MOST_POINTS },
+            ..Endpoint::LIST
+        }),
+        time_filter: TimeFilter::Days,
+        added: &[("category", Added::OrEmpty), ("outcome", Added::OrEmpty), ("reason", Added::OrEmpty)],
+        cost: "1; more where an answer cannot hold all days",
+        schema: include_str!("../../../schemas/usage.json"),
+        ..Stream::OPTIONAL
+    },
+];

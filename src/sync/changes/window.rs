@@ -1,0 +1,128 @@
+//! One sync window: its end, and what is read up to it. One issue scan serves issues and all that depends on them: it
+//! gives the issue records and says whose events changed.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use tracing::{debug, warn};
+
+use crate::sentry::dialect::Capability;
+use crate::sentry::window::Window;
+use crate::singer::state::{Bookmark, State};
+use crate::sync::changes::bookmarks;
+use crate::sync::changes::dependents::Dependent;
+use crate::sync::issues::changed::{ChangedIssues, ScanScope};
+use crate::sync::issues::scan::IssueScan;
+use crate::sync::session::drive::drive_all;
+use crate::sync::session::error::SyncError;
+use crate::sync::session::starts::{bookmark_of, start_after, start_for};
+use crate::sync::session::{Project, Session};
+use crate::time::{Time, whole_second};
+
+/// A window of issues and of what depends on them.
+pub(crate) struct SyncWindow<'a> {
+    /// The run.
+    pub(crate) session: &'a Session,
+    /// The projects that are read.
+    pub(crate) projects: &'a [Project],
+    /// End of the window, which becomes the bookmark (the Singer SDK's signpost).
+    pub(crate) end: Time,
+    /// Bookmark of the issues, if they are read in this window.
+    pub(crate) issues: Option<Bookmark>,
+    /// What is read for the issues that are found changed.
+    pub(crate) dependents: Vec<Dependent<'a>>,
+    /// Issues are read from the beginning, for changes that no event causes.
+    pub(crate) refresh: bool,
+}
+
+impl<'a> SyncWindow<'a> {
+    /// Everything up to now.
+    pub(crate) fn to_now(session: &'a Session, projects: &'a [Project]) -> Self {
+        let (issues, dependents) = (bookmarks::current(session, "issues"), Dependent::all(session));
+        let end = whole_second(session.client.server_now());
+        let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(session, issues, end));
+        Self { session, projects, end, issues, dependents, refresh }
+    }
+
+    /// Reads it, and moves the bookmarks to its end.
+    pub(crate) async fn read(self, scan: &mut IssueScan<'_>) -> Result<(), SyncError> {
+        let progress = self.issues.as_ref().and_then(|issues| issues.progress.as_ref());
+        let progress = progress.filter(|progress| progress.end == self.end);
+        scan.resume(progress.map(|progress| progress.position.clone()));
+        let mut found = ChangedIssues::default();
+        for (start, scope) in self.scan_scopes() {
+            let (emit, detect) = (scope.emit.len(), scope.detect.len());
+            debug!("issues from {start}: {emit} projects to write, {detect} to look for events");
+            scan.scan(&scope, Window { start, end: self.end }, &mut found).await?;
+        }
+        if self.session.client.dialect.supports(Capability::ListWindows) {
+            self.name_lost_days();
+        }
+        if let Some(bookmark) = &self.issues {
+            self.finish_issues(bookmark, &found).await?;
+        }
+        let dependents = self.dependents.iter().map(|dependent| dependent.read(self.projects, self.end, &found));
+        drive_all(usize::MAX, dependents).await
+    }
+
+    /// Says loudly which days came and went at the server since the last run.
+    fn name_lost_days(&self) {
+        let all = Window { start: Time::MIN_UTC, end: self.end };
+        let oldest = all.within_retention(self.session.client.server_now()).start;
+        let issues = self.issues.iter().map(|bookmark| ("issues", bookmark));
+        let dependents = self.dependents.iter().flat_map(|dependent| {
+            let names = dependent.outputs().iter().map(|output| output.stream.tap_stream_id);
+            names.zip(dependent.bookmarks())
+        });
+        for (name, bookmark) in issues.chain(dependents) {
+            let read_to = self.projects.iter().filter_map(|project| bookmark_of(bookmark, &project.id)).min();
+            if let Some(start) = read_to.filter(|start| *start < oldest) {
+                warn!("{name}: {} can no longer be had: the server keeps 90 days", Window { start, end: oldest });
+            }
+        }
+    }
+
+    /// Projects by the start of their window; equal windows of several streams share one scan.
+    pub(crate) fn scan_scopes(&self) -> BTreeMap<Time, ScanScope> {
+        let mut scopes: BTreeMap<Time, ScanScope> = BTreeMap::new();
+        let config = &self.session.config;
+        let done: Vec<_> = self.dependents.iter().map(|dependent| dependent.done(self.end)).collect();
+        for project in self.projects {
+            if let Some(bookmark) = &self.issues {
+                let start = if self.refresh {
+                    start_after(None, config.start_date, config.lookback)
+                } else {
+                    start_for(bookmark, &project.id, config.start_date, config.lookback)
+                };
+                scopes.entry(start).or_default().emit.insert(project.id.clone());
+            }
+            for (dependent, _) in self.dependents.iter().zip(&done).filter(|(_, done)| !done.contains(&project.id)) {
+                scopes.entry(dependent.start(&project.id)).or_default().detect.insert(project.id.clone());
+            }
+        }
+        scopes.retain(|start, _| *start < self.end);
+        scopes
+    }
+
+    async fn finish_issues(&self, old: &Bookmark, found: &ChangedIssues) -> Result<(), SyncError> {
+        let incomplete = found.incomplete(self.projects);
+        let projects = bookmarks::projects_after(self.projects, self.end, old, &incomplete);
+        let (end, refreshed) = (self.end, self.refresh && incomplete.is_empty());
+        let change = |state: &mut State| {
+            let bookmark = state.bookmark_mut("issues");
+            (bookmark.start, bookmark.projects, bookmark.progress) = (Some(end), Some(projects), None);
+            if refreshed {
+                bookmark.refreshed = Some(end);
+            }
+        };
+        Ok(self.session.output.state.advance(change).await?)
+    }
+}
+
+fn refresh_is_due(session: &Session, issues: &Bookmark, now: Time) -> bool {
+    let Some(interval) = session.config.issue_refresh else {
+        return false;
+    };
+    let interval = TimeDelta::from_std(interval).unwrap_or(TimeDelta::MAX);
+    issues.refreshed.is_none_or(|refreshed| now.signed_duration_since(refreshed) >= interval)
+}

@@ -1,0 +1,231 @@
+//! The cheapest access paths to the events of many projects. Pure: numbers in, access paths out.
+//!
+//! Any server can list events by issue or by project, and the union is the same. The cost is not.
+
+use crate::config::Sampling;
+use crate::sync::events::sampling::keep;
+use crate::sync::issues::changed::ChangedIssue;
+
+/// Rows of a sample that may wait in memory for the end of a project's list.
+const SAMPLE_IN_MEMORY: u64 = 10_000;
+
+/// How fast event lists can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct CostModel {
+    /// Rows on a page.
+    pub(crate) page: u64,
+    /// Requests per second over everything.
+    pub(crate) ceiling: f64,
+    /// Pages of issue events per second, if the server limits them.
+    pub(crate) issue_rate: Option<f64>,
+    /// The bucket of project event lists, if the server limits them.
+    pub(crate) project_bucket: Option<Budget>,
+    /// Whether project event lists honour a window; without, they would have to be read from the newest on.
+    pub(crate) project_windows: bool,
+}
+
+/// A bucket with a fixed window. Times are seconds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Budget {
+    /// Requests per window.
+    pub(crate) limit: u64,
+    /// Length of the window.
+    pub(crate) window: f64,
+    /// Requests left in the window that is running.
+    pub(crate) left: u64,
+    /// Time until it ends.
+    pub(crate) rest: f64,
+    /// Time that one request takes, divided by those that may fly at once.
+    pub(crate) each: f64,
+}
+
+impl Budget {
+    /// How long this many requests take.
+    pub(crate) fn seconds(&self, requests: u64) -> f64 {
+        let Some(later) = requests.checked_sub(self.left).filter(|later| *later > 0) else {
+            return number(requests) * self.each;
+        };
+        let full = (later - 1) / self.limit.max(1);
+        let last = later - full * self.limit.max(1);
+        let first = self.rest.max(number(self.left) * self.each);
+        let window = self.window.max(number(self.limit) * self.each);
+        first + number(full) * window + number(last) * self.each
+    }
+
+    /// The most requests that are done in this time.
+    fn within(&self, seconds: f64, most: u64) -> u64 {
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            if self.seconds(middle) <= seconds {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        low
+    }
+}
+
+/// How a project's error events are listed: its access path. Issues of other kinds are always listed one by one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AccessPath {
+    /// One list for the project.
+    ByProject,
+    /// One list per issue.
+    ByIssue,
+    /// One list per issue, of which only a sample is read.
+    SampleByIssue,
+}
+
+impl AccessPath {
+    /// The name under which the state remembers it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::ByProject => "project",
+            Self::ByIssue => "issue",
+            Self::SampleByIssue => "sample",
+        }
+    }
+
+    /// The access path of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::ByProject, Self::ByIssue, Self::SampleByIssue].into_iter().find(|path| path.name() == name)
+    }
+}
+
+/// What each access path of a project costs, in requests. At least one is possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PathCost {
+    /// One list for the project, where that is possible.
+    pub(crate) by_project: Option<u64>,
+    /// One list for each issue, where that is possible.
+    pub(crate) by_issue: Option<u64>,
+    /// The access path that is meant by `by_issue`.
+    pub(crate) issue_path: AccessPath,
+}
+
+impl PathCost {
+    fn path(&self, by_project: bool) -> AccessPath {
+        if by_project { AccessPath::ByProject } else { self.issue_path }
+    }
+}
+
+/// What each access path costs for a project's error events. `full` says that whole bodies are wanted.
+pub(crate) fn path_cost(issues: &[&ChangedIssue], sampling: &Sampling, full: bool, model: &CostModel) -> PathCost {
+    let errors = || issues.iter().filter(|issue| issue.is_error);
+    let counts: Option<Vec<u64>> = errors().map(|issue| issue.events).collect();
+    let most = sampling.max_per_project.unwrap_or(u64::MAX);
+    let by_project = counts.as_ref().map(|counts| pages(counts.iter().sum::<u64>().min(most), model.page));
+    if sampling.max_per_project.is_some() {
+        // The newest events of the project: no other list has them in that order.
+        return PathCost { by_project: by_project.or(Some(1)), by_issue: None, issue_path: AccessPath::ByIssue };
+    }
+    let fraction = sampling.fraction.filter(|fraction| *fraction < 1.0);
+    let issue_path = if fraction.is_some() { AccessPath::SampleByIssue } else { AccessPath::ByIssue };
+    let kept = |n: u64| keep(n, fraction.unwrap_or(1.0), sampling.min_per_issue, sampling.max_per_issue, 0);
+    let asked = |n: u64| if fraction.is_some() && n > model.page { kept(n) } else { n };
+    let by_issue = counts.as_ref().map(|counts| counts.iter().map(|n| pages(asked(*n), model.page)).sum());
+    let held = counts.iter().flatten().map(|n| kept(*n)).sum::<u64>();
+    let too_big = fraction.is_some() && held > SAMPLE_IN_MEMORY;
+    // Whole bodies are fastest by issue (API §2.6), and servers that ignore the form have details by issue.
+    let possible = model.project_windows && !full && !too_big;
+    PathCost { by_project: by_project.filter(|_| possible), by_issue: by_issue.or(Some(1)), issue_path }
+}
+
+/// Chooses for every project, so that the whole is done soonest, and on equal time with the fewest requests.
+///
+/// Issue lists and project lists draw on different buckets, which work side by side: the slow bucket of project lists is
+/// given what saves most, as much as it can do while the other works off the rest.
+pub(crate) fn choose(costs: &[PathCost], model: &CostModel) -> Vec<AccessPath> {
+    let mut paths: Vec<AccessPath> = costs.iter().map(|cost| cost.path(cost.by_issue.is_none())).collect();
+    let fixed: u64 = costs.iter().filter(|cost| cost.by_issue.is_none()).filter_map(|cost| cost.by_project).sum();
+    let all_by_issue: u64 = costs.iter().filter_map(|cost| cost.by_issue).sum();
+    let both = costs.iter().enumerate().filter_map(|(at, cost)| Some((at, cost.by_project?, cost.by_issue?)));
+    let open: Vec<(usize, u64, u64)> = both.collect();
+    let Some(budget) = model.project_bucket else {
+        for (at, ..) in open.iter().filter(|(_, by_project, by_issue)| by_project <= by_issue) {
+            paths[*at] = AccessPath::ByProject;
+        }
+        return paths;
+    };
+    let seconds = |project: u64, issue: u64| {
+        let shared = model.issue_rate.map_or(0.0, |rate| number(issue) / rate);
+        (number(project + issue) / model.ceiling).max(shared).max(budget.seconds(project))
+    };
+    let most: u64 = open.iter().map(|(_, pages, _)| pages).sum();
+    let room = budget.within(seconds(fixed, all_by_issue), fixed + most).saturating_sub(fixed);
+    let room = room.min(LONGEST_PLAN).min(LARGEST_PLAN / open.len().max(1) as u64);
+    let knapsack = Knapsack::fill(&open, usize::try_from(room).unwrap_or_default());
+    let cost = |taken: &usize| {
+        let (project, issue) = (fixed + *taken as u64, all_by_issue - knapsack.saved[*taken]);
+        (seconds(project, issue), project + issue)
+    };
+    let best = (0..knapsack.saved.len())
+        .filter(|taken| *taken == 0 || knapsack.saved[*taken] > 0)
+        .min_by(|a, b| cost(a).0.total_cmp(&cost(b).0).then(cost(a).1.cmp(&cost(b).1)));
+    for at in knapsack.taken(&open, best.unwrap_or(0)) {
+        paths[at] = AccessPath::ByProject;
+    }
+    paths
+}
+
+/// Pages of project lists that are planned for at most: an hour and more of the slowest bucket known.
+const LONGEST_PLAN: u64 = 5_000;
+/// Projects times pages that are planned for at most: what the plan takes of memory, in bytes.
+const LARGEST_PLAN: u64 = 2_000_000;
+
+/// For every number of project pages, the most issue pages that they can save.
+struct Knapsack {
+    /// By number of project pages; zero where nothing takes just that many.
+    saved: Vec<u64>,
+    /// Per item and number of pages, whether the item is part of the best filling.
+    chosen: Vec<Vec<bool>>,
+}
+
+impl Knapsack {
+    fn fill(items: &[(usize, u64, u64)], room: usize) -> Self {
+        let mut saved = vec![0; room + 1];
+        let mut reached = vec![false; room + 1];
+        reached[0] = true;
+        let mut chosen = Vec::with_capacity(items.len());
+        for (_, pages, saves) in items {
+            let mut of_item = vec![false; room + 1];
+            let pages = usize::try_from(*pages).unwrap_or(usize::MAX);
+            for taken in (pages.min(room + 1)..=room).rev() {
+                let before = taken - pages;
+                if reached[before] && (!reached[taken] || saved[before] + saves > saved[taken]) {
+                    (saved[taken], reached[taken], of_item[taken]) = (saved[before] + saves, true, true);
+                }
+            }
+            chosen.push(of_item);
+        }
+        Self { saved, chosen }
+    }
+
+    /// Which items fill this many pages best.
+    fn taken(&self, items: &[(usize, u64, u64)], mut pages: usize) -> Vec<usize> {
+        let mut taken = Vec::new();
+        for ((at, weight, _), chosen) in items.iter().zip(&self.chosen).rev() {
+            if chosen[pages] {
+                taken.push(*at);
+                pages -= usize::try_from(*weight).unwrap_or_default();
+            }
+        }
+        taken
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+/// Requests for a list of `rows`: at least one.
+pub(crate) fn pages(rows: u64, page: u64) -> u64 {
+    rows.div_ceil(page).max(1)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

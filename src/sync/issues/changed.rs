@@ -1,0 +1,123 @@
+//! What a scan of issues is for and what it comes to: whose records are written, and whose events changed. Data only.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use crate::sentry::error::ApiError;
+use crate::sentry::window::Window;
+use crate::sync::session::Project;
+use crate::time::Time;
+
+/// What is known of an issue before its events are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ChangedIssue {
+    /// Issue id.
+    pub(crate) id: Box<str>,
+    /// Title, for records that came by the issue.
+    pub(crate) title: Box<str>,
+    /// Events in the window; `None` where the server does not say.
+    pub(crate) events: Option<u64>,
+    /// Events in its whole life; `None` where the server does not say.
+    pub(crate) lifetime: Option<u64>,
+    /// When its newest event came; `None` where the server does not say.
+    pub(crate) last_seen: Option<Time>,
+    /// Whether project event lists hold its events: error issues only (API §2.7).
+    pub(crate) is_error: bool,
+}
+
+/// Projects whose issues are read from the same moment.
+#[derive(Debug, Default)]
+pub(crate) struct ScanScope {
+    /// Projects whose issues are written.
+    pub(crate) emit: BTreeSet<String>,
+    /// Projects whose events will be read.
+    pub(crate) detect: BTreeSet<String>,
+}
+
+/// What the scans of a sync window came to.
+#[derive(Debug, Default)]
+pub(crate) struct ChangedIssues {
+    /// Issues with events in the window, by its start and by project id.
+    pub(crate) changed: BTreeMap<Time, HashMap<String, Vec<ChangedIssue>>>,
+    /// Projects whose issues could not be listed.
+    pub(crate) failed: BTreeMap<String, ApiError>,
+    /// Some rows could not be read, and nobody knows of which project they were.
+    pub(crate) malformed: bool,
+}
+
+impl ChangedIssues {
+    /// The issues of a project with events since `start`.
+    pub(crate) fn since(&self, start: Time, project: &str) -> Option<&Vec<ChangedIssue>> {
+        self.changed.get(&start)?.get(project)
+    }
+
+    /// Of these projects, those of which issues may be missing.
+    pub(crate) fn incomplete(&self, projects: &[Project]) -> BTreeSet<String> {
+        let any = projects.iter().filter(|_| self.malformed).map(|project| &project.id);
+        self.failed.keys().chain(any).cloned().collect()
+    }
+}
+
+/// What an interrupted run has written of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ResumePoint {
+    /// Nothing.
+    Nothing,
+    /// Everything newer than this second.
+    NewerThan(Time),
+    /// All of it.
+    Everything,
+}
+
+impl ResumePoint {
+    /// Whether an issue of that time is written.
+    pub(crate) fn covers(self, last_seen: Option<Time>) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::NewerThan(until) => last_seen.is_some_and(|last_seen| last_seen > until),
+            Self::Everything => true,
+        }
+    }
+}
+
+/// One list of issues being read.
+#[derive(Debug)]
+pub(crate) struct IssueList<'a> {
+    /// The window that is asked for.
+    pub(crate) window: Window,
+    /// The window before what the server no longer has was cut off.
+    pub(crate) asked: Window,
+    /// The projects it is read for.
+    pub(crate) scope: &'a ScanScope,
+    /// Issues seen in this window, so that none is written twice.
+    pub(crate) seen: HashSet<Box<str>>,
+    /// What the scans come to.
+    pub(crate) found: &'a mut ChangedIssues,
+}
+
+impl IssueList<'_> {
+    /// Whether an issue was not seen before.
+    pub(crate) fn is_new(&mut self, id: &str) -> bool {
+        self.seen.insert(id.into())
+    }
+
+    /// Whether events of the project are looked for.
+    pub(crate) fn detects(&self, project: &str) -> bool {
+        self.scope.detect.contains(project)
+    }
+
+    /// Notes an issue that has events in the window.
+    pub(crate) fn note_changed(&mut self, project: &str, issue: ChangedIssue) {
+        let of_window = self.found.changed.entry(self.asked.start).or_default();
+        of_window.entry(project.to_owned()).or_default().push(issue);
+    }
+
+    /// Whether any record is written.
+    pub(crate) fn writes(&self) -> bool {
+        !self.scope.emit.is_empty()
+    }
+
+    /// Whether records of the project's issues are written.
+    pub(crate) fn emits(&self, project: &str) -> bool {
+        self.scope.emit.contains(project)
+    }
+}

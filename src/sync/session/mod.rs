@@ -1,0 +1,85 @@
+//! What lasts for one run over one organization: what was asked for, and the ways to the server and to the target.
+//!
+//! Knows nothing of how streams are read.
+
+pub(crate) mod drive;
+pub(crate) mod error;
+pub(crate) mod project_scope;
+pub(crate) mod starts;
+pub(crate) mod tolerance;
+
+use crate::catalog::query_schema::QueryStream;
+use crate::config::Config;
+use crate::output::Output;
+use crate::output::stream::StreamOutput;
+use crate::sentry::client::Client;
+use crate::sentry::endpoint::PathValues;
+use crate::sentry::endpoints::ORGANIZATION;
+use crate::sentry::error::ApiError;
+use crate::sentry::request::Request;
+use crate::streams::{self, Source, Stream};
+use crate::sync::session::project_scope::ProjectScope;
+
+/// A run over one organization.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The checked configuration.
+    pub(crate) config: Config,
+    /// The server.
+    pub(crate) client: Client,
+    /// The target.
+    pub(crate) output: Output,
+    /// Streams of the user's own queries.
+    pub(crate) queries: Vec<QueryStream>,
+    /// Which projects are read.
+    pub(crate) scope: ProjectScope,
+}
+
+/// A project of the organization, as far as paths and records need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Project {
+    /// Numeric id, as text.
+    pub(crate) id: String,
+    /// Slug.
+    pub(crate) slug: String,
+}
+
+impl Session {
+    /// The placeholder values that every path may use.
+    pub(crate) fn values(&self) -> PathValues {
+        vec![("organization", self.config.organization.clone())]
+    }
+
+    /// The placeholder values of a path below a project.
+    pub(crate) fn values_of(&self, project: &Project) -> PathValues {
+        vec![("organization", self.config.organization.clone()), ("project", project.slug.clone())]
+    }
+
+    /// Whether the stream or one of those below it is selected.
+    pub(crate) fn wants(&self, tap_stream_id: &str) -> bool {
+        let selected = |name: &str| self.output.stream(name).is_some();
+        selected(tap_stream_id) || streams::children(tap_stream_id).any(|child| self.wants(child.tap_stream_id))
+    }
+
+    /// The selected streams that the issue scan serves: issues, events, and those below them.
+    pub(crate) fn by_issue_scan(&self) -> impl Iterator<Item = &StreamOutput> {
+        self.output.streams().filter(|output| reads_with(output.stream, "issues"))
+    }
+
+    /// Asks for the organization itself.
+    pub(crate) async fn ask_organization(&self) -> Result<(), ApiError> {
+        self.client.get(&Request::new(&ORGANIZATION, self.values())).await.map(drop)
+    }
+
+    /// Makes sure that the server's clock is known before a window is reckoned by it.
+    pub(crate) async fn ask_the_time(&self) -> Result<(), ApiError> {
+        if self.client.knows_the_time() { Ok(()) } else { self.ask_organization().await }
+    }
+}
+
+/// Whether `stream` is read together with the stream of this name: as it, below it, or by the same scan.
+pub(crate) fn reads_with(stream: &Stream, tap_stream_id: &str) -> bool {
+    let by_issue_scan = |stream: &Stream| matches!(stream.source, Source::Issues | Source::Events);
+    let scans = streams::find(tap_stream_id).is_some_and(by_issue_scan);
+    streams::line(stream).any(|stream| stream.tap_stream_id == tap_stream_id || (scans && by_issue_scan(stream)))
+}

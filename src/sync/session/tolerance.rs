@@ -1,0 +1,130 @@
+//! What a failed request means for what was to be read: passed over, a gap, or the end of the run.
+//!
+//! The only place where that is decided. What an error means is said by [`Tolerance`]; here it is noted in the outputs.
+//! Other files may only ask whether a server takes a request in another form.
+
+use anyhow::anyhow;
+use tracing::{debug, warn};
+
+use crate::output::stream::StreamOutput;
+use crate::sentry::error::{ApiError, Tolerance};
+use crate::sync::session::error::SyncError;
+use crate::sync::session::{Project, Session, reads_with};
+
+/// Said of what an issue list named and its own request did not find.
+pub(crate) const ISSUE_GONE: &str = "an issue that was merged or deleted since it was listed (404)";
+
+/// One part of a stream, such as what hangs on one row. What is gone is skipped, what could not be read is a gap. Both
+/// are counted, and the rest is read: then there is no value.
+pub(crate) fn tolerate_part<T>(
+    outputs: &[&StreamOutput],
+    result: Result<T, SyncError>,
+) -> Result<Option<T>, SyncError> {
+    let error = match result {
+        Ok(value) => return Ok(Some(value)),
+        Err(SyncError::Api(error)) => error,
+        Err(error) => return Err(error),
+    };
+    match error.tolerance() {
+        Tolerance::Gone => {
+            debug!("{error}");
+            for output in outputs {
+                output.skip("gone (404)");
+            }
+        }
+        Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
+            for output in outputs {
+                output.gap(error.to_string());
+            }
+        }
+        Tolerance::EndOfRun => return Err(error.into()),
+    }
+    Ok(None)
+}
+
+/// One thing that may be gone since it was listed: then `skip` counts it, and there is no value.
+pub(crate) fn unless_gone<T>(result: Result<T, SyncError>, skip: impl FnOnce()) -> Result<Option<T>, SyncError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
+            debug!("{error}");
+            skip();
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// One project's part of some streams. Returns the error if the project's part has a gap, and so has to be read again.
+pub(crate) fn tolerate_project<'a>(
+    outputs: impl IntoIterator<Item = &'a StreamOutput>,
+    project: &Project,
+    result: Result<(), SyncError>,
+) -> Result<Option<ApiError>, SyncError> {
+    let error = match result {
+        Ok(()) => return Ok(None),
+        Err(SyncError::Api(error)) => error,
+        Err(error) => return Err(error),
+    };
+    match error.tolerance() {
+        Tolerance::Gone => {
+            for output in outputs {
+                warn!("{}: project {} is gone: {error}", output.stream.tap_stream_id, project.slug);
+                output.skip("a project that was deleted during the run (404)");
+            }
+            Ok(None)
+        }
+        Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
+            for output in outputs {
+                output.gap(format!("project {}: {error}", project.slug));
+            }
+            Ok(Some(error))
+        }
+        Tolerance::EndOfRun => Err(error.into()),
+    }
+}
+
+/// A whole stream, and what is read with it. A failure is a gap in them, unless it concerns the whole run.
+pub(crate) async fn tolerate_stream(
+    session: &Session,
+    tap_stream_id: &str,
+    result: Result<(), SyncError>,
+) -> Result<(), SyncError> {
+    let error = match result {
+        Err(SyncError::Api(error)) if error.tolerance() != Tolerance::EndOfRun => error,
+        other => return other,
+    };
+    let advice = if error.tolerance() == Tolerance::Gone && session.ask_organization().await.is_ok() {
+        format!(
+            "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
+        )
+    } else {
+        advice(session, &error)
+    };
+    for output in session.output.streams().filter(|output| reads_with(output.stream, tap_stream_id)) {
+        output.gap(format!("{error}; {advice}"));
+    }
+    Ok(())
+}
+
+/// What to do about an error that concerns a whole stream or the whole run.
+pub(crate) fn advice(session: &Session, error: &ApiError) -> String {
+    let client = &session.config.client;
+    error.advice(client.token.kind(), &session.config.organization, client.base_url.as_str())
+}
+
+/// What is wrong with a stream, and what to do about it; for a report.
+pub(crate) fn describe(session: &Session, error: &ApiError) -> String {
+    match error.tolerance() {
+        Tolerance::Gone => format!("{error}: this server does not have it"),
+        _ => format!("{error}; {}", advice(session, error)),
+    }
+}
+
+/// The error that ends a run, with what to do about it.
+pub(crate) fn with_advice(session: &Session, error: SyncError) -> SyncError {
+    match error {
+        SyncError::Api(error) => SyncError::Failed(anyhow!("{error}; {}", advice(session, &error))),
+        other => other,
+    }
+}

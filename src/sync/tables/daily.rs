@@ -1,0 +1,169 @@
+//! Series with a value for each day: read in slices of whole days, oldest first, so that no answer holds more than the
+//! server gives in one. The day that is running is read again in every run, since its values still grow.
+
+use chrono::{NaiveTime, TimeDelta};
+use tracing::{debug, info, warn};
+
+use crate::json::text::unescape;
+use crate::output::stream::StreamOutput;
+use crate::sentry::endpoint::Endpoint;
+use crate::sentry::error::{ApiError, Tolerance};
+use crate::sentry::page::Page;
+use crate::sentry::pages::Pages;
+use crate::sentry::request::Request;
+use crate::sentry::series::Series;
+use crate::sentry::window::Window;
+use crate::singer::state::State;
+use crate::streams::{Source, Stream, TimeFilter};
+use crate::sync::session::Session;
+use crate::sync::session::error::SyncError;
+use crate::sync::session::starts::{stream_start, warn_of_lost};
+use crate::time::{Time, whole_second};
+
+/// The most days that are asked for at once: all that a server keeps.
+const MOST_DAYS: i64 = 90;
+
+/// Reads such a stream from its bookmark's day to today, and moves its bookmark slice by slice.
+pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Result<(), SyncError> {
+    let (Source::Endpoint(endpoint), Some(output)) = (&stream.source, session.output.stream(stream.tap_stream_id))
+    else {
+        return Ok(());
+    };
+    session.output.begin(output).await?;
+    session.ask_the_time().await?;
+    let now = whole_second(session.client.server_now());
+    let mut start = first_day(session, output, now);
+    let (mut days, mut most) = (MOST_DAYS, MOST_DAYS);
+    while start < now {
+        let end = (start + TimeDelta::days(days)).min(day_of(now) + TimeDelta::days(1));
+        let half = ((end - start).num_days() / 2).max(1);
+        match read(session, endpoint, output, Window { start, end }).await? {
+            Answer::Refused => {
+                (days, most) = (half, half);
+                continue;
+            }
+            Answer::Full => {
+                days = half;
+                continue;
+            }
+            Answer::Whole { has_room: true } => days = (days * 2).min(most),
+            Answer::Whole { has_room: false } => {}
+        }
+        start = end;
+        if end < now {
+            // Oldest first: what the bookmark says is read whole. What has a gap stays ahead of it.
+            let change = |state: &mut State| {
+                if !output.has_gaps() {
+                    state.bookmark_mut(stream.tap_stream_id).start = Some(end);
+                }
+            };
+            session.output.state.advance_page(change).await?;
+        }
+    }
+    session.output.finish(output, now).await?;
+    info!("{}: {} records", stream.tap_stream_id, output.tally().records);
+    Ok(())
+}
+
+/// The day of the bookmark. Days of which the server has thrown part away would give wrong numbers: they are left out.
+fn first_day(session: &Session, output: &StreamOutput, now: Time) -> Time {
+    let start = day_of(stream_start(session, output));
+    let kept = Window { start, end: now }.within_retention(now).start;
+    let oldest = if kept > start { day_of(kept) + TimeDelta::days(1) } else { start };
+    warn_of_lost(session, output, Window { start, end: oldest });
+    oldest
+}
+
+/// What became of one slice.
+enum Answer {
+    /// The server does not answer for so many days.
+    Refused,
+    /// Something may be missing: it has to be asked for fewer days.
+    Full,
+    /// It is written.
+    Whole {
+        /// More days would have room in one answer.
+        has_room: bool,
+    },
+}
+
+/// Reads one slice, and writes it unless it has to be smaller.
+async fn read(
+    session: &Session,
+    endpoint: &'static Endpoint,
+    output: &StreamOutput,
+    slice: Window,
+) -> Result<Answer, SyncError> {
+    let mut has_room = true;
+    let can_be_smaller = slice.end - slice.start > TimeDelta::days(1);
+    let mut pages = Pages::new(&session.client, of_days(session.scope.request(endpoint, session.values()), slice));
+    loop {
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return Ok(Answer::Whole { has_room }),
+            Err(error) if can_be_smaller && error.tolerance() == Tolerance::NotOnThisServer => {
+                debug!("{error}; asking for fewer days");
+                return Ok(Answer::Refused);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // An answer that is full may have lost groups, unless it says where they are.
+        if page.next.is_none() && page.series.as_ref().is_some_and(Series::is_full) {
+            if can_be_smaller {
+                debug!("{}: {slice} may not fit into one answer; asking for fewer days", output.stream.tap_stream_id);
+                return Ok(Answer::Full);
+            }
+            output.gap(format!("{slice}: more groups than the server gives in one answer"));
+        }
+        has_room &= page.next.is_none() && page.series.as_ref().is_some_and(Series::has_room);
+        check_days(output, endpoint, slice, &page)?;
+        let mut batch = output.batch(page.size());
+        for row in page.rows().flatten() {
+            let day = Window::second_of(row.text("interval_start").as_deref());
+            // Servers round what they are asked for to more days.
+            if day.is_some_and(|day| slice.contains(day)) {
+                batch.push_derived(&row, &session.values(), Vec::new());
+            }
+        }
+        session.output.send(batch).await?;
+    }
+}
+
+/// Every interval must be a day, or its values are no day's; days that the server leaves out are named.
+fn check_days(output: &StreamOutput, endpoint: &'static Endpoint, slice: Window, page: &Page) -> Result<(), ApiError> {
+    let mut left = slice.start;
+    for interval in page.series.iter().flat_map(|series| &series.intervals) {
+        let text = unescape(interval.trim_matches('"'));
+        let Some(day) = Window::second_of(Some(&text)).filter(|time| *time == day_of(*time)) else {
+            let detail = format!("the interval {text} does not begin with a day");
+            return Err(ApiError::malformed(endpoint.paths[0].to_owned(), endpoint.scope, detail));
+        };
+        if day == left {
+            left += TimeDelta::days(1);
+        }
+    }
+    if left < slice.end {
+        warn!("{}: the server says nothing of {}", output.stream.tap_stream_id, Window { start: left, ..slice });
+    }
+    Ok(())
+}
+
+/// The request for whole days. Servers take the end as part of the range and round it up, so the last second of the last
+/// day stands for all of it (API §3).
+fn of_days(request: Request, days: Window) -> Request {
+    request.within(Window { end: days.end - TimeDelta::seconds(1), ..days })
+}
+
+/// A request that shows whether a stream can be read: for series, of the day that is running.
+pub(crate) fn smallest(session: &Session, stream: &Stream, request: Request) -> Request {
+    if stream.time_filter != TimeFilter::Days {
+        return request;
+    }
+    let start = day_of(session.client.server_now());
+    of_days(request, Window { start, end: start + TimeDelta::days(1) })
+}
+
+/// The beginning of the day, in UTC.
+fn day_of(time: Time) -> Time {
+    time.date_naive().and_time(NaiveTime::MIN).and_utc()
+}

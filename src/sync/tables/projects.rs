@@ -1,0 +1,84 @@
+//! The list of projects, with which every run begins: which of them the run reads, and what hangs on them.
+
+use anyhow::bail;
+use tracing::{info, warn};
+
+use crate::json::row::Row;
+use crate::streams::context::ChildContext;
+use crate::streams::{self, Stream};
+use crate::sync::session::error::SyncError;
+use crate::sync::session::project_scope::can_be_project_scoped;
+use crate::sync::session::{Project, Session, reads_with};
+use crate::sync::tables::root::walk_rows;
+
+/// The list while it is read.
+#[derive(Default)]
+struct Reading {
+    projects: Vec<Project>,
+    contexts: Vec<ChildContext>,
+    /// Id and slug of every project that there is.
+    all: Vec<(String, String)>,
+}
+
+/// Reads the list of projects, which is also the proof that token, organization and server are right. Returns the
+/// projects of this run, and what they give to the streams below them.
+pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Vec<ChildContext>), SyncError> {
+    let mut reading = Reading::default();
+    let scoped = session.scope.chosen().is_named()
+        && session.output.streams().any(|output| can_be_project_scoped(output.stream));
+    let needed = ["projects", "issues", "events"].iter().any(|name| session.wants(name)) || scoped;
+    let Some(stream) = streams::find("projects").filter(|_| needed) else {
+        return Ok((reading.projects, reading.contexts));
+    };
+    walk_rows(session, stream, true, &mut |row| keep(session, stream, row, &mut reading)).await?;
+    check(session, &reading).await?;
+    session.scope.learn(&reading.all, scoped);
+    Ok((reading.projects, reading.contexts))
+}
+
+fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut Reading) {
+    let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) else {
+        for output in session.output.streams().filter(|output| output.stream.tap_stream_id != "projects") {
+            let below = reads_with(output.stream, "projects") || reads_with(output.stream, "issues");
+            below.then(|| output.gap("a project row without id or slug"));
+        }
+        return;
+    };
+    let project = Project { id: id.into_owned(), slug: slug.into_owned() };
+    if reading.all.iter().any(|(id, _)| *id == project.id) {
+        return;
+    }
+    reading.all.push((project.id.clone(), project.slug.clone()));
+    if session.scope.reads(&project.id, &project.slug) {
+        reading.projects.push(project);
+        reading.contexts.extend(ChildContext::read(stream, row, &session.values()));
+    }
+}
+
+async fn check(session: &Session, reading: &Reading) -> Result<(), SyncError> {
+    let organization = &session.config.organization;
+    if reading.all.is_empty() {
+        // Some servers answer a wrong slug with an empty list: ask for the organization itself.
+        session.ask_organization().await?;
+        warn!("the organization {organization:?} has no projects");
+        return Ok(());
+    }
+    let chosen = session.scope.chosen();
+    for pattern in chosen.idle_patterns(&reading.all) {
+        warn!("no project of {organization:?} is named {pattern:?}, as projects or exclude_projects has it");
+    }
+    Ok(check_choice(session, reading)?)
+}
+
+fn check_choice(session: &Session, reading: &Reading) -> anyhow::Result<()> {
+    let (chosen, organization) = (session.scope.chosen(), &session.config.organization);
+    if !reading.all.iter().any(|(id, slug)| chosen.names(id, slug)) {
+        bail!(
+            "projects and exclude_projects leave no project of {organization:?}: compare them with the slugs in the addresses of its pages"
+        );
+    }
+    if let Some(shard) = chosen.shard {
+        info!("Share {shard} has {} of {} projects", reading.projects.len(), reading.all.len());
+    }
+    Ok(())
+}

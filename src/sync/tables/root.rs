@@ -1,0 +1,347 @@
+//! The rows of one list or object of the table: read page by page, written, and given to what hangs on them.
+//!
+//! Goes on where an interrupted run was: by time in lists that come newest first, by row in others.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use tracing::{debug, info};
+
+use crate::json::row::Row;
+use crate::output::stream::StreamOutput;
+use crate::sentry::endpoint::Endpoint;
+use crate::sentry::error::Tolerance;
+use crate::sentry::page::Page;
+use crate::sentry::pages::Pages;
+use crate::sentry::request::PAGE_ROWS;
+use crate::sentry::window::Window;
+use crate::singer::progress::Position;
+use crate::singer::state::State;
+use crate::streams::context::{ChildContext, key_of};
+use crate::streams::{Source, Stream, TimeFilter};
+use crate::sync::session::Session;
+use crate::sync::session::error::SyncError;
+use crate::sync::session::starts::{still_kept, stream_start, widest_window};
+use crate::sync::tables::embedded::EmbeddedChildren;
+use crate::sync::tables::substreams::Substream;
+use crate::time::{Time, format_time, whole_second};
+
+/// A root stream with the children that are read with its rows.
+struct RootWalk<'a> {
+    session: &'a Session,
+    stream: &'static Stream,
+    /// Absent where the stream itself is not written.
+    output: Option<&'a StreamOutput>,
+    /// From where on the stream itself is written. The window may begin earlier, for its children.
+    start: Time,
+    embedded: EmbeddedChildren<'a>,
+    window: Window,
+    /// End of the window, as the bookmark will have it.
+    signpost: Time,
+    /// The last row that an interrupted run has done, until the walk comes to it.
+    skip_to: Option<String>,
+    /// Rows have come newest first so far, down to `last`.
+    newest_first: bool,
+    last: Option<Time>,
+    /// Rows seen on the last two pages, so that rows that moved down a page are written once.
+    recent: HashSet<String>,
+    previous: HashSet<String>,
+}
+
+/// Where a row stands.
+struct Place {
+    key: String,
+    time: Option<Time>,
+}
+
+/// Whether a list was read to its end.
+enum ListEnd {
+    Reached,
+    /// The server gives no more of it.
+    Cut,
+}
+
+/// Reads a root stream and what is read with its rows. Returns the context of each row, for children that have endpoints
+/// of their own.
+pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Result<Vec<ChildContext>, SyncError> {
+    let own_lists = stream.time_filter == TimeFilter::None;
+    let children = if own_lists { Substream::below(session, stream) } else { Vec::new() };
+    let (mut contexts, mut missing, above) = (Vec::new(), None, session.values());
+    let mut keep = |row: &Row<'_>| match ChildContext::read(stream, row, &above) {
+        Ok(context) if !children.is_empty() => contexts.push(context),
+        Ok(_) => {}
+        Err(field) => missing = Some(field),
+    };
+    walk_rows(session, stream, !children.is_empty(), &mut keep).await?;
+    for output in children.iter().flat_map(Substream::outputs) {
+        if let Some(field) = missing {
+            output.gap(format!("a parent row without {field}"));
+        }
+    }
+    Ok(contexts)
+}
+
+/// Reads a root stream and the children that are read with its rows; moves their bookmarks. `each` sees every row,
+/// perhaps twice. `must` says that it has to see them also where an interrupted run has written them all.
+pub(crate) async fn walk_rows(
+    session: &Session,
+    stream: &'static Stream,
+    must: bool,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<(), SyncError> {
+    let Source::Endpoint(endpoint) = &stream.source else { return Ok(()) };
+    let mut left: Vec<&StreamOutput> = session.output.stream(stream.tap_stream_id).into_iter().collect();
+    left.extend(EmbeddedChildren::outputs_below(session, stream));
+    for output in &left {
+        session.output.begin(output).await?;
+    }
+    left.retain(|output| !session.output.state.has_read(output.stream.tap_stream_id));
+    if left.is_empty() && !must {
+        return Ok(());
+    }
+    if stream.time_filter == TimeFilter::StartEnd {
+        session.ask_the_time().await?;
+    }
+    let mut walk = RootWalk::to_now(session, stream, &left);
+    if walk.resume() {
+        // What an interrupted run wrote may carry another version, or none.
+        for output in &left {
+            output.may_be_incomplete();
+        }
+        walk.pages(endpoint, each).await?;
+        let found = walk.skip_to.is_none();
+        if found {
+            walk.finish().await?;
+        }
+        if found && stream.time_filter == TimeFilter::None {
+            return Ok(());
+        }
+        // The window was an old one, or the row is gone at which the interrupted run was: again, to now.
+        walk = RootWalk::to_now(session, stream, &left);
+    }
+    walk.pages(endpoint, each).await?;
+    walk.finish().await
+}
+
+impl<'a> RootWalk<'a> {
+    /// A walk to now, for the outputs that are `left` to be read.
+    fn to_now(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
+        let window = widest_window(session, left);
+        let own = left.iter().copied().find(|output| output.stream.tap_stream_id == stream.tap_stream_id);
+        let filtered = own.filter(|_| stream.time_filter == TimeFilter::StartEnd);
+        Self {
+            session,
+            stream,
+            output: own,
+            start: filtered.map_or(Time::MIN_UTC, |output| stream_start(session, output)),
+            embedded: EmbeddedChildren::new(session, stream, window.end, left),
+            window,
+            signpost: window.end,
+            skip_to: None,
+            newest_first: true,
+            last: None,
+            recent: HashSet::new(),
+            previous: HashSet::new(),
+        }
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
+        self.output.into_iter().chain(self.embedded.outputs())
+    }
+
+    /// The stream under whose bookmark the progress of this walk is kept.
+    fn progress_owner(&self) -> Option<&'static str> {
+        self.outputs().next().map(|output| output.stream.tap_stream_id)
+    }
+
+    /// The streams beside the progress owner.
+    fn co_read(&self) -> impl Iterator<Item = &'static str> {
+        self.outputs().skip(1).map(|output| output.stream.tap_stream_id)
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.stream.time_filter == TimeFilter::StartEnd
+    }
+
+    /// Takes up the progress of an interrupted run; `false` if there is none.
+    fn resume(&mut self) -> bool {
+        let Some(owner) = self.progress_owner() else { return false };
+        let progress = self.session.output.state.bookmark(owner).progress;
+        let Some(progress) = progress.filter(|progress| progress.holds_for(self.co_read())) else { return false };
+        if self.is_filtered() {
+            self.signpost = progress.end;
+            let until = progress.position.until.map(|until| until + TimeDelta::seconds(1));
+            self.window.end = until.unwrap_or(self.signpost).min(self.signpost);
+        } else {
+            self.skip_to = progress.position.item;
+        }
+        debug!("{owner}: going on where an earlier run was interrupted");
+        true
+    }
+
+    async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
+        while !(self.is_filtered() && self.window.is_empty()) {
+            match self.list(endpoint, each).await? {
+                ListEnd::Reached => break,
+                ListEnd::Cut => self.go_on_by_time(),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a list, as far as the server gives it.
+    async fn list(
+        &mut self,
+        endpoint: &'static Endpoint,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<ListEnd, SyncError> {
+        let mut request = self.session.scope.request(endpoint, self.session.values());
+        if self.is_filtered() {
+            self.window = still_kept(self.session, endpoint.limit_group, self.output, self.window);
+            request = request.within(self.window);
+        }
+        let (mut pages, mut rows) = (Pages::new(&self.session.client, request), 0);
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(ListEnd::Reached),
+                // Some servers refuse to go as deep as others.
+                Err(error) if rows > 0 && endpoint.is_bounded() && error.tolerance() == Tolerance::NotOnThisServer => {
+                    debug!("{error}; going on by time");
+                    return Ok(ListEnd::Cut);
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.page(&page, each).await?;
+            if page.is_cut() {
+                self.outputs().for_each(StreamOutput::may_be_incomplete);
+            }
+            // Some servers ignore the window, and some sort by another time: stop early only where rows come in order.
+            if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
+                return Ok(ListEnd::Reached);
+            }
+            rows += page.len();
+            if page.next.is_some() && rows.saturating_add(PAGE_ROWS) > endpoint.deepest {
+                return Ok(ListEnd::Cut);
+            }
+        }
+    }
+
+    /// Of a list that came newest first down to some second, reads that second again and what is older.
+    fn go_on_by_time(&mut self) {
+        let second = TimeDelta::seconds(1);
+        let end = self.last.map_or(self.window.end, |last| whole_second(last) + second);
+        if self.newest_first && end < self.window.end {
+            self.window.end = end;
+            return;
+        }
+        for output in self.outputs() {
+            output.gap(format!("more rows before {} than the server lists, all in one second", format_time(end)));
+        }
+        self.window.end = end.min(self.window.end) - second;
+    }
+
+    /// Writes one page and what hangs on it.
+    async fn page(&mut self, page: &Page, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
+        let (mut batch, context) = (self.output.map(|output| output.batch(page.size())), self.session.values());
+        let mut rows = Vec::with_capacity(page.len());
+        for row in page.rows() {
+            let Some((row, place)) = self.take(row, each) else { continue };
+            if let Some(batch) = batch.as_mut().filter(|_| place.time.is_none_or(|time| time >= self.start)) {
+                batch.push_derived(&row, &context, Vec::new());
+            }
+            rows.push((row, place));
+        }
+        if let Some(batch) = batch {
+            self.session.output.send(batch).await?;
+        }
+        self.previous = std::mem::take(&mut self.recent);
+        self.read_embedded(rows).await
+    }
+
+    /// Looks at a row, and shows it to `each` if it is wanted; nothing if it is not to be written.
+    fn take<'r>(&mut self, row: Option<Row<'r>>, each: &mut dyn FnMut(&Row<'_>)) -> Option<(Row<'r>, Place)> {
+        let Some(row) = row else {
+            self.outputs().for_each(|output| output.gap("a row that is no object"));
+            return None;
+        };
+        let place = self.place(&row);
+        if !self.is_wanted(&place) {
+            return None;
+        }
+        if self.is_filtered() && self.is_without_time(&row) {
+            self.outputs().for_each(|output| output.skip("a row without the time that it would be sorted by"));
+            return None;
+        }
+        each(&row);
+        let skipped = self.is_done(&place) || self.session.scope.leaves_out(self.stream, &row);
+        (!skipped).then_some((row, place))
+    }
+
+    /// Where a row stands; sees whether rows still come newest first.
+    fn place(&mut self, row: &Row<'_>) -> Place {
+        let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
+        self.newest_first &= self.last.is_none_or(|last| time.is_none_or(|time| time <= last));
+        self.last = time.or(self.last);
+        Place { key: key_of(self.stream, row), time }
+    }
+
+    /// Reads what is embedded in each row or hangs on it, one after the other, and remembers how far that has come.
+    async fn read_embedded(&self, rows: Vec<(Row<'_>, Place)>) -> Result<(), SyncError> {
+        let count = rows.len();
+        for (nth, (row, place)) in rows.into_iter().enumerate() {
+            self.embedded.of(&row).await?;
+            if self.embedded.outputs().next().is_some() || nth + 1 == count {
+                self.advance_to(place).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn advance_to(&self, place: Place) -> Result<(), SyncError> {
+        let state = &self.session.output.state;
+        let position = match (self.is_filtered(), place.time) {
+            // What could not be read stays ahead of the position, so that a run that goes on from here tries it again.
+            _ if self.outputs().any(StreamOutput::has_gaps) => return Ok(state.advance_page(|_| ()).await?),
+            (false, _) => Position { item: Some(place.key), ..Position::default() },
+            (true, Some(time)) if self.newest_first => Position { until: Some(time), ..Position::default() },
+            (true, _) => return Ok(state.advance_page(|_| ()).await?),
+        };
+        let (Some(owner), end) = (self.progress_owner(), self.signpost) else { return Ok(()) };
+        let co_read = self.co_read().map(str::to_owned).collect();
+        let change = |state: &mut State| {
+            let progress = state.progress_mut(owner, end);
+            (progress.position, progress.co_read) = (position, co_read);
+        };
+        Ok(state.advance_page(change).await?)
+    }
+
+    /// Whether a row lies in the window and was not seen a page ago. A row without its key is for the writer to refuse.
+    fn is_wanted(&mut self, place: &Place) -> bool {
+        let seen =
+            !place.key.is_empty() && (self.previous.contains(&place.key) || !self.recent.insert(place.key.clone()));
+        !seen && (!self.is_filtered() || place.time.is_none_or(|time| self.window.contains(time)))
+    }
+
+    /// Whether the server has emptied the row: an archived replay keeps its id alone.
+    fn is_without_time(&self, row: &Row<'_>) -> bool {
+        self.stream.replication_key().and_then(|key| row.get(key)) == Some("null")
+    }
+
+    /// Whether an interrupted run has done this row.
+    fn is_done(&mut self, place: &Place) -> bool {
+        let Some(last_done) = &self.skip_to else { return false };
+        if *last_done == place.key {
+            self.skip_to = None;
+        }
+        true
+    }
+
+    async fn finish(&self) -> Result<(), SyncError> {
+        for output in self.outputs() {
+            self.session.output.finish(output, self.signpost).await?;
+            info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
+        }
+        Ok(())
+    }
+}
