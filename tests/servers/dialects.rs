@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use sentry_simulator::{Dialect, Organization, Settings, Shape, Simulator};
 use serde_json::json;
+use tap_sentry::internals::Capability;
 
 use crate::support::{Run, Tap};
 
@@ -30,9 +31,13 @@ fn dialects() -> Vec<Settings> {
     ]
 }
 
-fn start(mut settings: Settings) -> Simulator {
+fn start(settings: Settings) -> Simulator {
+    start_with(shape(), settings)
+}
+
+fn start_with(shape: Shape, mut settings: Settings) -> Simulator {
     settings.now = chrono::Utc::now(); // 9.1.2 sends no Date header
-    let shape = Shape { now: settings.now, ..shape() };
+    let shape = Shape { now: settings.now, ..shape };
     Simulator::start(Organization::generate(&shape), settings)
 }
 
@@ -171,5 +176,40 @@ fn a_choice_of_projects_holds_on_every_kind_of_server() {
             seen.extend(events);
         }
         assert_eq!(seen, whole, "{dialect:?}");
+    }
+}
+
+/// The README's table of what servers can do: for each column, the rows that say no.
+fn lacks_of_the_readme() -> Vec<BTreeSet<String>> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("the README");
+    let rows = Capability::ALL.map(|capability| {
+        let start = format!("| {} | ", capability.title());
+        let row = readme.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no row {start}"));
+        let cells: Vec<&str> = row.split(" | ").skip(1).map(|cell| cell.trim_end_matches(" |")).collect();
+        assert!(cells.iter().all(|cell| *cell == "yes" || *cell == "no" || cell.starts_with("no: ")), "{row}");
+        (capability.title(), cells)
+    });
+    assert!(rows.iter().all(|(_, cells)| cells.len() == dialects().len()));
+    let first = readme.lines().position(|line| line.starts_with(&format!("| {} |", rows[0].0))).expect("the table");
+    let table: Vec<&str> = readme.lines().skip(first).take_while(|line| line.starts_with('|')).collect();
+    assert_eq!(table.len(), rows.len(), "the table has rows that are no capabilities: {table:#?}");
+    let lacks = |column: usize| {
+        rows.iter().filter(|(_, cells)| cells[column] != "yes").map(|(title, _)| (*title).to_owned()).collect()
+    };
+    (0..dialects().len()).map(lacks).collect()
+}
+
+#[test]
+fn the_tap_learns_what_the_readme_says_of_each_server() {
+    for (settings, documented) in dialects().into_iter().zip(lacks_of_the_readme()) {
+        let dialect = settings.dialect;
+        // An issue of which a sample is cheaper than the project's list, so that samples are asked for.
+        let shape = Shape { projects: 2, issue_sizes: vec![vec![300], vec![1]], ..shape() };
+        let simulator = start_with(shape, settings);
+        let run = Tap::new(&simulator).arg("-v").set("sample_fraction", json!(0.5)).sync();
+        let line = run.stderr.lines().find_map(|line| line.split_once("This server lacks: ")).expect("what it lacks").1;
+        let learned: BTreeSet<String> =
+            line.split(", ").filter(|title| *title != "nothing").map(str::to_owned).collect();
+        assert_eq!(learned, documented, "{dialect:?}");
     }
 }
