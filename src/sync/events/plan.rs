@@ -51,20 +51,6 @@ impl Budget {
         let window = self.window.max(number(self.limit) * self.each);
         first + number(full) * window + number(last) * self.each
     }
-
-    /// The most requests that are done in this time.
-    fn within(&self, seconds: f64, most: u64) -> u64 {
-        let (mut low, mut high) = (0, most);
-        while low < high {
-            let middle = high - (high - low) / 2;
-            if self.seconds(middle) <= seconds {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        low
-    }
 }
 
 /// How a project's error events are listed: its access path. Issues of other kinds are always listed one by one.
@@ -133,88 +119,56 @@ pub(crate) fn path_cost(issues: &[&ChangedIssue], sampling: &Sampling, full: boo
     PathCost { by_project: by_project.filter(|_| possible), by_issue: by_issue.or(Some(1)), issue_path }
 }
 
-/// Chooses for every project, so that the whole is done soonest, and on equal time with the fewest requests.
+/// Chooses for every project, so that the whole is done soon, and in about equal time with fewer requests.
 ///
-/// Issue lists and project lists draw on different buckets, which work side by side: the slow bucket of project lists is
-/// given what saves most, as much as it can do while the other works off the rest.
+/// Issue lists and project lists draw on different buckets, which work side by side. Projects are looked at in the order of
+/// the requests that each request of the slow bucket of project lists saves. Each goes there if that makes the whole
+/// faster. This is greedy: ARCHITECTURE.md says what the best plan would save.
 pub(crate) fn choose(costs: &[PathCost], model: &CostModel) -> Vec<AccessPath> {
     let mut paths: Vec<AccessPath> = costs.iter().map(|cost| cost.path(cost.by_issue.is_none())).collect();
     let fixed: u64 = costs.iter().filter(|cost| cost.by_issue.is_none()).filter_map(|cost| cost.by_project).sum();
-    let all_by_issue: u64 = costs.iter().filter_map(|cost| cost.by_issue).sum();
+    let mut best = Plan { by_project: fixed, by_issue: costs.iter().filter_map(|cost| cost.by_issue).sum() };
     let both = costs.iter().enumerate().filter_map(|(at, cost)| Some((at, cost.by_project?, cost.by_issue?)));
-    let open: Vec<(usize, u64, u64)> = both.collect();
-    let Some(budget) = model.project_bucket else {
-        for (at, ..) in open.iter().filter(|(_, by_project, by_issue)| by_project <= by_issue) {
-            paths[*at] = AccessPath::ByProject;
+    let mut open: Vec<(usize, u64, u64)> = both.collect();
+    let saved = |(_, pages, saves): &(usize, u64, u64)| number(*saves) / number((*pages).max(1));
+    open.sort_by(|a, b| saved(b).total_cmp(&saved(a)));
+    for (at, pages, saves) in open {
+        let other = Plan { by_project: best.by_project + pages, by_issue: best.by_issue - saves };
+        if other.is_better_than(&best, model) {
+            (best, paths[at]) = (other, AccessPath::ByProject);
         }
-        return paths;
-    };
-    let seconds = |project: u64, issue: u64| {
-        let shared = model.issue_rate.map_or(0.0, |rate| number(issue) / rate);
-        (number(project + issue) / model.ceiling).max(shared).max(budget.seconds(project))
-    };
-    let most: u64 = open.iter().map(|(_, pages, _)| pages).sum();
-    let room = budget.within(seconds(fixed, all_by_issue), fixed + most).saturating_sub(fixed);
-    let room = room.min(LONGEST_PLAN).min(LARGEST_PLAN / open.len().max(1) as u64);
-    let knapsack = Knapsack::fill(&open, usize::try_from(room).unwrap_or_default());
-    let cost = |taken: &usize| {
-        let (project, issue) = (fixed + *taken as u64, all_by_issue - knapsack.saved[*taken]);
-        (seconds(project, issue), project + issue)
-    };
-    let best = (0..knapsack.saved.len())
-        .filter(|taken| *taken == 0 || knapsack.saved[*taken] > 0)
-        .min_by(|a, b| cost(a).0.total_cmp(&cost(b).0).then(cost(a).1.cmp(&cost(b).1)));
-    for at in knapsack.taken(&open, best.unwrap_or(0)) {
-        paths[at] = AccessPath::ByProject;
     }
     paths
 }
 
-/// Pages of project lists that are planned for at most: an hour and more of the slowest bucket known.
-const LONGEST_PLAN: u64 = 5_000;
-/// Projects times pages that are planned for at most: what the plan takes of memory, in bytes.
-const LARGEST_PLAN: u64 = 2_000_000;
-
-/// For every number of project pages, the most issue pages that they can save.
-struct Knapsack {
-    /// By number of project pages; zero where nothing takes just that many.
-    saved: Vec<u64>,
-    /// Per item and number of pages, whether the item is part of the best filling.
-    chosen: Vec<Vec<bool>>,
+/// Requests of a plan, by the bucket that they draw on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Plan {
+    by_project: u64,
+    by_issue: u64,
 }
 
-impl Knapsack {
-    fn fill(items: &[(usize, u64, u64)], room: usize) -> Self {
-        let mut saved = vec![0; room + 1];
-        let mut reached = vec![false; room + 1];
-        reached[0] = true;
-        let mut chosen = Vec::with_capacity(items.len());
-        for (_, pages, saves) in items {
-            let mut of_item = vec![false; room + 1];
-            let pages = usize::try_from(*pages).unwrap_or(usize::MAX);
-            for taken in (pages.min(room + 1)..=room).rev() {
-                let before = taken - pages;
-                if reached[before] && (!reached[taken] || saved[before] + saves > saved[taken]) {
-                    (saved[taken], reached[taken], of_item[taken]) = (saved[before] + saves, true, true);
-                }
-            }
-            chosen.push(of_item);
-        }
-        Self { saved, chosen }
+impl Plan {
+    fn requests(self) -> u64 {
+        self.by_project + self.by_issue
     }
 
-    /// Which items fill this many pages best.
-    fn taken(&self, items: &[(usize, u64, u64)], mut pages: usize) -> Vec<usize> {
-        let mut taken = Vec::new();
-        for ((at, weight, _), chosen) in items.iter().zip(&self.chosen).rev() {
-            if chosen[pages] {
-                taken.push(*at);
-                pages -= usize::try_from(*weight).unwrap_or_default();
-            }
-        }
-        taken
+    /// How long it takes.
+    fn seconds(self, model: &CostModel) -> f64 {
+        let bucket = model.project_bucket.map_or(0.0, |bucket| bucket.seconds(self.by_project));
+        let shared = model.issue_rate.map_or(0.0, |rate| number(self.by_issue) / rate);
+        (number(self.requests()) / model.ceiling).max(shared).max(bucket)
+    }
+
+    /// Whether it is done sooner, or as soon with no more requests.
+    fn is_better_than(self, other: &Self, model: &CostModel) -> bool {
+        let sooner = other.seconds(model) - self.seconds(model);
+        sooner > EQUAL || (sooner >= -EQUAL && self.requests() <= other.requests())
     }
 }
+
+/// Times that differ by no more than this are equal, in seconds.
+const EQUAL: f64 = 1e-9;
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
 fn number(count: u64) -> f64 {
