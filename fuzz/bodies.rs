@@ -1,7 +1,7 @@
-//! What each fuzz target does with its input: call the tap as a run would, and check what must hold for any input.
+//! The fuzz targets. Each calls the tap with its input as a run would, and checks what must hold for any input.
 //!
-//! Plain functions over bytes, so that the replay test runs the same checks without a fuzzer. A broken promise
-//! is a panic.
+//! They are plain functions over bytes, so that the replay test runs the same checks without a fuzzer. They panic if a
+//! check fails. They make no request.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -29,17 +29,17 @@ use crate::time::format_time;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-/// A fuzz target: its name, which is that of its corpus folder too, and its body.
+/// A fuzz target: its name and its body. Its corpus folder has the same name.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub const TARGETS: [Target; 6] =
     [("config", config), ("catalog", catalog), ("state", state), ("link", link), ("record", record), ("error", error)];
 
-/// The configuration file: what is accepted is within bounds and usable, and the token shows nowhere.
+/// The configuration file: accepted values are within bounds and usable, and no message shows the token.
 pub fn config(data: &[u8]) {
     let Some(text) = text(data) else { return };
-    // The option names a file, and no fuzzer should choose which.
+    // The option names a file to read. A fuzzer must not choose it.
     if text.contains("ca_bundle") {
         return;
     }
@@ -72,7 +72,7 @@ fn state_of(start: &str) -> String {
     json!({"bookmarks": {"x": {"start": start}}}).to_string()
 }
 
-/// Looks for a token that is unmistakable and stands nowhere else in the file.
+/// Fails if `shown` has the token. Checks only tokens that are easy to recognize and occur once in the file.
 fn hides_token(config: &str, shown: &str) {
     let object: Map<String, Value> = serde_json::from_str(config).unwrap_or_default();
     let token = object.get("api_token").and_then(Value::as_str).unwrap_or_default().trim();
@@ -81,7 +81,7 @@ fn hides_token(config: &str, shown: &str) {
     }
 }
 
-/// The catalog: whatever it wishes, keys are written and what is kept is what the schema says.
+/// The catalog: whatever it selects, keys are written, and SCHEMA and records keep the same properties.
 pub fn catalog(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Ok(catalog) = Catalog::parse(text) else { return };
@@ -119,12 +119,12 @@ fn check_selection(schema: &Value, entry: &CatalogEntry, automatic: &[&str]) {
     assert!(kept.keys().all(|name| before.is_some_and(|before| before.contains_key(name))), "an invented property");
 }
 
-/// The state file: what is written is read back as the same, whatever was read first.
+/// The state file: whatever was read, the state that is written reads back as the same.
 pub fn state(data: &[u8]) {
     let Some(text) = text(data) else { return };
     let Ok(state) = parse_state(text) else { return };
     let value = serde_json::json!(state);
-    // The first writing may cut fractions of seconds off; from then on nothing changes.
+    // The first write may cut off fractions of seconds. Later writes change nothing.
     let again = parse_state(&value.to_string()).expect("our own state");
     assert_eq!(serde_json::json!(again), value);
     assert_eq!(again.bookmarks.len(), state.bookmarks.len());
@@ -133,7 +133,7 @@ pub fn state(data: &[u8]) {
     assert_eq!(parse_state(&wrapped).expect("our own state, wrapped"), again);
 }
 
-/// The Link header: a cursor is a part of it, and a well-formed one comes out whole.
+/// The `Link` header: a cursor is a part of it, and the cursor of a well-formed header is found whole.
 pub fn link(data: &[u8]) {
     let header = String::from_utf8_lossy(data);
     if let Some(cursor) = next_cursor(&header) {
@@ -151,7 +151,7 @@ pub fn link(data: &[u8]) {
     }
 }
 
-/// One row: with everything kept the record is the row as a JSON parser reads it, and through a stream's own schema
+/// One row. If every field is kept, the record equals the row as a JSON parser reads it. With the schema of a stream,
 /// every value has its declared type.
 pub fn record(data: &[u8]) {
     static EVERYTHING: OnceLock<Projection> = OnceLock::new();
@@ -186,7 +186,7 @@ pub fn record(data: &[u8]) {
                 assert_eq!(Value::Object(fields), expected);
             }
         }
-        // Nested more deeply, or a number greater, than a parser's tree holds: passed on as it is.
+        // The parser's tree cannot hold such depth or such a number. The tap passes it on unchanged.
         Err(_) => {
             serde_json::from_str::<&RawValue>(&written).expect("a record is JSON");
         }
@@ -207,7 +207,7 @@ fn write(projection: &Projection, row: &Row<'_>) -> Option<String> {
     Some(String::from_utf8(out).expect("a record is UTF-8"))
 }
 
-/// The record's values have the types of the schema.
+/// Fails if a value of the record does not have a type that the schema declares.
 fn check_record(schema: &Value, written: &str) {
     let Ok(record) = serde_json::from_str::<Map<String, Value>>(written) else {
         serde_json::from_str::<&RawValue>(written).expect("a record is JSON");
@@ -234,7 +234,7 @@ fn check_record(schema: &Value, written: &str) {
     }
 }
 
-/// NUL and halves of surrogate pairs as U+FFFD: the slow and simple way. Says whether there were any.
+/// Replaces NUL and lone halves of surrogate pairs by U+FFFD, in a slow and simple way. Returns whether there were any.
 fn repair(text: &str) -> (String, bool) {
     let mut out = String::with_capacity(text.len());
     let mut replaced = false;
@@ -264,7 +264,7 @@ fn unit(escape: &str) -> Option<u32> {
     u32::from_str_radix(escape.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
 
-/// An error body: what is quoted of it is short.
+/// The body of an error answer: the detail that is quoted is short, and the body holds it.
 pub fn error(data: &[u8]) {
     let body = String::from_utf8_lossy(data);
     let detail = read_detail(&body);
@@ -283,7 +283,7 @@ fn discovered() -> &'static [(&'static Stream, CatalogEntry)] {
     ENTRIES.get_or_init(|| streams::all().zip(discover(&[]).expect("our schemas are right").streams).collect())
 }
 
-/// Each stream's projection with half of its nested properties deselected.
+/// The projection of each stream, with half of its nested properties deselected.
 fn projections() -> &'static [(CatalogEntry, Projection)] {
     static PROJECTIONS: OnceLock<Vec<(CatalogEntry, Projection)>> = OnceLock::new();
     PROJECTIONS.get_or_init(|| {
@@ -302,7 +302,7 @@ fn projections() -> &'static [(CatalogEntry, Projection)] {
     })
 }
 
-/// Stdout's stand-in, one for all inputs.
+/// A writer instead of stdout, one for all inputs.
 fn sink() -> Writer {
     static SINK: OnceLock<Writer> = OnceLock::new();
     SINK.get_or_init(|| Writer::spawn(std::io::sink()).0).clone()
@@ -314,7 +314,7 @@ mod tests {
 
     use super::TARGETS;
 
-    /// The corpus without a fuzzer: what was once found stays found.
+    /// Replays the corpus without a fuzzer, so that a mistake found once does not come back.
     #[test]
     fn every_input_of_the_corpus_keeps_its_promises() {
         let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");

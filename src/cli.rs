@@ -1,4 +1,4 @@
-//! The command line: flags and their help, nothing else.
+//! The command line: flags and their help. Does not know what the flags do.
 
 use std::path::PathBuf;
 

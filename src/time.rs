@@ -1,11 +1,11 @@
-//! Moments as text, in every form that servers, states and people write them. A leaf: imports nothing of ours.
+//! Times as text, in every form that servers, states and people write. A leaf: imports no other module of this crate.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
-/// A moment in UTC.
+/// A time in UTC.
 pub(crate) type Time = DateTime<Utc>;
 
-/// RFC 3339, or naive and then UTC; in years that RFC 3339 can write.
+/// Reads a time of RFC 3339, or a time without a zone, which is UTC. Refuses years that RFC 3339 cannot write.
 pub(crate) fn parse_time(value: &str) -> Option<Time> {
     parse_any(value).filter(|time| (0..=9999).contains(&time.year()))
 }
@@ -19,29 +19,29 @@ fn parse_any(value: &str) -> Option<Time> {
     naive.ok().map(|naive| naive.and_utc())
 }
 
-/// As [`parse_time`], or a bare date, which is its midnight.
+/// Like [`parse_time`]. Also reads a date, which means its midnight.
 pub(crate) fn parse_time_or_date(value: &str) -> Option<Time> {
     let date = || NaiveDate::parse_from_str(value, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0);
     let time = parse_any(value).or_else(|| date().map(|naive| naive.and_utc()));
     time.filter(|time| (0..=9999).contains(&time.year()))
 }
 
-/// `YYYY-MM-DDTHH:MM:SSZ`: what bookmarks hold.
+/// `YYYY-MM-DDTHH:MM:SSZ`, the form in bookmarks.
 pub(crate) fn format_time(time: Time) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// `YYYY-MM-DDTHH:MM:SS`: what servers of every age take as a query parameter (API §1.5).
+/// `YYYY-MM-DDTHH:MM:SS`, the form that servers of every age accept as a query parameter (API §1.5).
 pub(crate) fn format_query_time(time: Time) -> String {
     time.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
-/// The moment cut to whole seconds, the resolution at which Sentry compares event times (API §1.5).
+/// The time cut to whole seconds, the resolution at which Sentry compares event times (API §1.5).
 pub(crate) fn whole_second(time: Time) -> Time {
     DateTime::from_timestamp(time.timestamp(), 0).unwrap_or(time)
 }
 
-/// Moments in serialized form, as [`format_time`] writes them.
+/// Serializes times as [`format_time`] writes them.
 pub(crate) mod seconds {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -58,7 +58,7 @@ pub(crate) mod seconds {
         parse_time(&text).ok_or_else(|| Error::custom("not a time"))
     }
 
-    /// The same for what may be absent.
+    /// The same for times that may be absent.
     pub(crate) mod option {
         use serde::{Deserialize, Deserializer, Serializer};
 
@@ -73,7 +73,7 @@ pub(crate) mod seconds {
             }
         }
 
-        /// Reads; what is no time counts as absent.
+        /// Reads. A text that is no time counts as absent.
         pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
             let text = Option::<String>::deserialize(deserializer)?;
             Ok(text.as_deref().and_then(parse_time))

@@ -1,4 +1,4 @@
-//! Discovery: the table of streams as a Singer catalog. Needs no configuration and no network.
+//! Discovery: turns the table of streams into a Singer catalog. Needs no configuration and no network.
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
@@ -6,21 +6,22 @@ use serde_json::{Map, Value, json};
 use crate::singer::catalog::{Catalog, CatalogEntry, MetadataItem};
 use crate::streams::{self, Replication, Stream};
 
-/// The property by which records of several organizations are told apart.
+/// The property that tells from which of several organizations a record is.
 pub(crate) const ORGANIZATION_SLUG: &str = "organization_slug";
 
-/// The catalog of every stream of the table and of the queries. An error means that a schema file is broken.
+/// The catalog of all streams of the table and of the queries. An error means that a schema file is broken.
 pub(crate) fn discover(queries: &[&'static Stream]) -> Result<Catalog> {
     let streams = streams::all().chain(queries.iter().copied()).map(entry).collect::<Result<_>>()?;
     Ok(Catalog { streams })
 }
 
-/// The catalog as text. Lines are short: Meltano cannot read lines of 64 KiB.
+/// The catalog as text. Keeps lines short, because Meltano cannot read lines of 64 KiB.
 pub(crate) fn print(queries: &[&'static Stream]) -> Result<String> {
     Ok(serde_json::to_string_pretty(&discover(queries)?).context("the catalog cannot be printed")? + "\n")
 }
 
-/// The catalog entry of one stream in a run over several organizations: keys hold within one.
+/// The catalog entry of one stream in a run over several organizations. The slug becomes part of the key, since
+/// Sentry's keys are unique within one organization only.
 pub(crate) fn entry_of_several(stream: &Stream) -> Result<CatalogEntry> {
     let mut entry = entry(stream)?;
     let description = "Slug of the organization; added by the tap.";
@@ -74,8 +75,8 @@ fn stream_metadata(stream: &Stream) -> Map<String, Value> {
     metadata
 }
 
-/// Adds the metadata of every property below a node of the schema, those inside objects too. Tools do not look inside
-/// arrays.
+/// Adds the metadata of all properties below a schema node, also of those in nested objects. Leaves out items of
+/// arrays, where tools do not look.
 fn add_properties(stream: &Stream, node: &Value, path: &mut Vec<String>, items: &mut Vec<MetadataItem>) {
     for (name, child) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
         path.extend(["properties".to_owned(), name.clone()]);
@@ -86,7 +87,7 @@ fn add_properties(stream: &Stream, node: &Value, path: &mut Vec<String>, items: 
     }
 }
 
-/// What the catalog says of a property: of one at the top of a record also whether it is always written, or by default.
+/// The metadata of a property. Only properties at the top of a record can be automatic or have `selected-by-default`.
 fn property_metadata(stream: &Stream, name: &str, at_top: bool) -> Map<String, Value> {
     let is_automatic = at_top && stream.automatic().contains(&name);
     let inclusion = if is_automatic { "automatic" } else { "available" };

@@ -1,4 +1,5 @@
-//! The user's own queries: their streams, with types that the server tells or the catalog knows.
+//! Makes the streams of the user's own queries. Takes the types of their columns from the catalog, or asks the server.
+//! Does not know how streams are read.
 
 use serde_json::{Map, Value, json};
 use tracing::warn;
@@ -14,16 +15,16 @@ use crate::singer::catalog::Catalog;
 use crate::streams::Stream;
 use crate::streams::query::{endpoint, stream};
 
-/// The stream of a query, or why it cannot be read.
+/// The stream of a query, and the error if the server did not return its types.
 #[derive(Debug)]
 pub(crate) struct QueryStream {
-    /// The stream; its fields have no types if the server did not tell them.
+    /// The stream. Its fields are texts if their types are not known.
     pub(crate) stream: &'static Stream,
-    /// What went wrong when its types were asked for.
+    /// The error of the request for its types.
     pub(crate) failure: Option<ApiError>,
 }
 
-/// The streams of the queries, each by one request unless the catalog has its types.
+/// The streams of the queries. Makes one request for each query whose types the catalog does not have.
 pub(crate) async fn query_streams(
     queries: &[Query],
     catalog: Option<&Catalog>,
@@ -52,7 +53,7 @@ pub(crate) async fn query_streams(
     streams
 }
 
-/// The types of the columns, as the answer to a small request has them (`meta.fields`; older servers: `meta`).
+/// Asks for one row and reads the types of the columns from the answer (`meta.fields`; on older servers `meta`).
 async fn types(list: &Endpoint, client: &Client, values: &PathValues) -> Result<Map<String, Value>, ApiError> {
     let query: Vec<_> = list.query.iter().copied().chain([("per_page", "1"), ("statsPeriod", "1h")]).collect();
     let whole = Endpoint { rows: Rows::Object, page_size: PageSize::None, query: query.leak(), ..*list };
@@ -68,7 +69,7 @@ async fn types(list: &Endpoint, client: &Client, values: &PathValues) -> Result<
     Ok(types)
 }
 
-/// The schema of a query's rows.
+/// The JSON Schema of a query's rows.
 fn schema_of(fields: &[String], types: &Map<String, Value>) -> String {
     let property = |field: &String| {
         let kind = types.get(field).and_then(Value::as_str).unwrap_or_default();

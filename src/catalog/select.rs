@@ -1,4 +1,5 @@
-//! Which streams a run reads: those that the catalog selects, or the default ones, as far as this machine reads them.
+//! Which streams a run reads: those that the catalog selects, or the default ones. Leaves out streams that another
+//! machine reads. Does not know how streams are read.
 
 use tracing::warn;
 
@@ -6,18 +7,18 @@ use crate::singer::catalog::Catalog;
 use crate::singer::selection::stream_is_selected;
 use crate::streams::{self, Source, Stream};
 
-/// What the configuration says of records.
+/// The options that decide which streams and records are written.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
-    /// The organization that records and keys say they are of, where there are several.
+    /// Slug to write into records and keys, if there are several organizations.
     pub(crate) organization: Option<String>,
     /// Streams of the user's own queries.
     pub(crate) queries: Vec<&'static Stream>,
-    /// Another machine reads what is of no project.
+    /// Read streams of projects only: another machine reads the rest.
     pub(crate) projects_only: bool,
-    /// Fields that no schema declares are passed on.
+    /// Write fields that no schema declares.
     pub(crate) keep_unknown: bool,
-    /// A catalog that selects every stream means every stream.
+    /// If a catalog selects every stream, read every stream, and not the default ones alone.
     pub(crate) all_streams: bool,
 }
 
@@ -27,7 +28,7 @@ pub(crate) fn selected_streams(catalog: Option<&Catalog>, options: &Options) -> 
         Some(catalog) => selected_by(catalog, options),
         None => streams::all().filter(|stream| stream.selected_by_default).collect(),
     };
-    // A query is wanted unless the catalog says otherwise: it would not be there else.
+    // A query is selected by default: the user wrote it to have it read.
     let entry = |name| catalog.and_then(|catalog| catalog.entry(name));
     let wanted = |stream: &&&Stream| entry(stream.tap_stream_id).is_none_or(|entry| stream_is_selected(entry, true));
     selected.extend(options.queries.iter().filter(wanted));
@@ -35,7 +36,7 @@ pub(crate) fn selected_streams(catalog: Option<&Catalog>, options: &Options) -> 
     selected
 }
 
-/// Whether the stream's rows are those of projects one by one, so that each project is in one machine's share.
+/// Whether the stream is read project by project. Then each machine reads it for its share of the projects.
 fn is_of_projects(stream: &Stream) -> bool {
     let root = streams::line(stream).last().unwrap_or(stream);
     root.tap_stream_id == "projects" || matches!(root.source, Source::Issues | Source::Events)
@@ -56,8 +57,8 @@ fn selected_by(catalog: &Catalog, options: &Options) -> Vec<&'static Stream> {
     streams::all().filter(selected).filter(|stream| optional || stream.selected_by_default).collect()
 }
 
-/// Whether the catalog selects every stream there is, as Meltano's `*.*` makes it for those who select nothing: that asks
-/// for none in particular, and some cost a request for each issue.
+/// Whether the catalog selects every stream. Meltano's `*.*` does so for users who select nothing: they ask for no
+/// stream in particular, and some streams cost a request for each issue.
 fn asks_for_everything(catalog: &Catalog) -> bool {
     let selected =
         |stream: &Stream| catalog.entry(stream.tap_stream_id).is_some_and(|entry| stream_is_selected(entry, false));

@@ -1,4 +1,5 @@
-//! What this tap is and takes, as text, JSON or Markdown, in the form that the Singer SDK's taps have.
+//! `--about`: name, settings and streams of this tap, as text, JSON or Markdown, in the form of the Singer SDK. Needs
+//! no configuration and no network.
 
 use std::fmt::Write;
 
@@ -12,11 +13,11 @@ use crate::streams;
 
 const NAME: &str = "tap-sentry";
 const DESCRIPTION: &str = "Singer tap for Sentry";
-/// What Meltano may use.
+/// Capabilities in the words of Meltano.
 pub const CAPABILITIES: &[&str] =
     &["catalog", "discover", "state", "about", "test", "structured-logging", "activate-version"];
 
-/// The text for this format.
+/// The report in this format.
 pub(crate) fn about(format: Format) -> String {
     match format {
         Format::Text => text(),
@@ -87,7 +88,7 @@ fn replication(key: Option<&str>) -> String {
     key.map_or_else(|| "full table".to_owned(), |key| format!("incremental by {key}"))
 }
 
-/// Texts without quotes.
+/// A value as text; a string without quotes.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

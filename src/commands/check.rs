@@ -1,4 +1,4 @@
-//! `--test`: asks the server for the least that shows whether each selected stream can be read. Writes no message.
+//! `--test`: tests with as few requests as possible whether each selected stream can be read. Writes no Singer message.
 
 use anyhow::{Result, bail};
 use chrono::{TimeDelta, Utc};
@@ -24,9 +24,9 @@ use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::smallest;
 use crate::time::whole_second;
 
-/// A clock that is further off than this is worth a word.
+/// A larger difference between the clocks is reported.
 const SKEW: TimeDelta = TimeDelta::seconds(30);
-/// Issues are asked for over this time: whether the list can be had, not what is in it.
+/// Time span of the issue list. The test asks whether the list can be read, not what is in it.
 const RECENT: TimeDelta = TimeDelta::hours(1);
 
 /// Groups of requests whose limits are shown.
@@ -38,10 +38,10 @@ const GROUPS: [LimitGroup; 5] = [
     LimitGroup::Members,
 ];
 
-/// What was learned on the way and is needed further on.
+/// What earlier tests found and later tests need.
 #[derive(Default)]
 struct Known {
-    /// By stream, the values that its first row gives to its children; none where the stream has no rows.
+    /// By stream, the child context of its first row. A stream without rows has none.
     contexts: Vec<(&'static str, PathValues)>,
     project: Option<Project>,
 }
@@ -62,12 +62,12 @@ pub(crate) fn run(cli: &Cli, mut print: impl FnMut(&str) -> Result<()>) -> Resul
     bail!("a sync would fail: {}", failures.join("; "))
 }
 
-/// Examines everything that a sync would need. An error means that there is nobody to ask.
+/// Examines everything that a sync needs. An error means that the test cannot go on.
 async fn examine(session: &Session) -> Result<Report, SyncError> {
     let mut report = Report::of(&session.config);
     match session.client.get(&Request::new(&ORGANIZATION, session.values())).await {
         Ok(page) => report.region = other_region(session, &page),
-        // What else can be read will show.
+        // The tests of the streams show what can be read.
         Err(error) if error.tolerance() == Tolerance::Hidden => {}
         Err(error) => return Err(error.into()),
     }
@@ -75,7 +75,7 @@ async fn examine(session: &Session) -> Result<Report, SyncError> {
     report.skew = (skew.abs() > SKEW).then_some(skew);
     let mut known = Known::default();
     for stream in streams::all().chain(session.queries.iter().map(|query| query.stream)) {
-        // The project list is what most others begin with.
+        // Most other streams need a project.
         if session.wants(stream.tap_stream_id) || stream.tap_stream_id == "projects" {
             let outcome = match test(session, stream, &mut known).await {
                 Err(SyncError::Api(error)) => Outcome::Fails(describe(session, &error)),
@@ -91,7 +91,7 @@ async fn examine(session: &Session) -> Result<Report, SyncError> {
     Ok(report)
 }
 
-/// The address that the organization's data is at, where it is not the one that is configured.
+/// The address of the region that holds the organization's data, if it is not the configured one.
 fn other_region(session: &Session, page: &Page) -> Option<String> {
     let region = page.rows().flatten().find_map(|row| Some(row.object("links")?.text("regionUrl")?.into_owned()))?;
     let url = Url::parse(&region).ok()?;
@@ -136,12 +136,12 @@ async fn first_page(session: &Session, endpoint: &'static Endpoint, values: Path
     session.client.get(&session.scope.request(endpoint, values)).await
 }
 
-/// `projects` are rows of one `project` each.
+/// The name of one row: `project` for `projects`.
 fn one_of(stream: &str) -> String {
     stream.strip_suffix('s').unwrap_or(stream).to_owned()
 }
 
-/// The issue list, in whichever form this server has it.
+/// Tests the issue list, in the form that this server has.
 async fn issues(session: &Session, project: &Project) -> Result<Outcome, SyncError> {
     let projects = [project.clone()];
     let scope = ScanScope { emit: [].into(), detect: [project.id.clone()].into() };
@@ -154,7 +154,7 @@ async fn issues(session: &Session, project: &Project) -> Result<Outcome, SyncErr
     }
 }
 
-/// Both kinds of event lists: the plan for a sync may need either.
+/// Tests the event list of a project and that of an issue: a sync may choose either access path.
 async fn events(session: &Session, project: &Project) -> Result<Outcome, SyncError> {
     let page = first_page(session, &PROJECT_EVENTS, session.values_of(project)).await?;
     let Some(issue) = page.rows().flatten().find_map(|row| Some(row.text("groupID")?.into_owned())) else {
@@ -167,7 +167,7 @@ async fn events(session: &Session, project: &Project) -> Result<Outcome, SyncErr
 }
 
 impl Known {
-    fn note(&mut self, session: &Session, stream: &'static Stream, page: &Page, above: PathValues) {
+    fn note(&mut self, session: &Session, stream: &'static Stream, page: &Page, context: PathValues) {
         let row = page.rows().flatten().find(|row| !session.scope.leaves_out(stream, row));
         let Some(row) = row else { return };
         if stream.tap_stream_id == "projects"
@@ -176,11 +176,11 @@ impl Known {
             self.project = Some(Project { id: id.into_owned(), slug: slug.into_owned() });
         }
         let value = |(name, field): &(&'static str, &str)| Some((*name, row.text(field)?.into_owned()));
-        let values = above.into_iter().chain(stream.child_context.iter().filter_map(value)).collect();
+        let values = context.into_iter().chain(stream.child_context.iter().filter_map(value)).collect();
         self.contexts.push((stream.tap_stream_id, values));
     }
 
-    /// The values for a child's path; none where the parent has no rows.
+    /// Values for the path of a child; `None` if the parent has no rows.
     fn context(&self, session: &Session, parent: &str) -> Option<PathValues> {
         let (_, values) = self.contexts.iter().find(|(stream, _)| *stream == parent)?;
         Some(session.values().into_iter().chain(values.clone()).collect())

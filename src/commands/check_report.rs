@@ -1,4 +1,4 @@
-//! The report of `--test`, as text, JSON or Markdown. Knows what was found, and not how.
+//! The report of `--test`, as text, JSON or Markdown. Does not know how the outcomes were found.
 
 use std::fmt::Write;
 
@@ -13,9 +13,9 @@ use crate::sentry::token::TokenKind;
 /// Whether a stream can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It was.
+    /// Yes: it was read.
     Works,
-    /// There was nothing to try it with.
+    /// Unknown: there was nothing to try it with.
     Untested(String),
     /// No, and why.
     Fails(String),
@@ -26,11 +26,11 @@ pub(crate) enum Outcome {
 pub(crate) struct Check {
     /// The stream.
     pub(crate) stream: &'static str,
-    /// How it went.
+    /// Whether it can be read.
     pub(crate) outcome: Outcome,
 }
 
-/// A limit that the server has shown.
+/// A rate limit that the server has shown.
 #[derive(Debug)]
 pub(crate) struct Limit {
     what: &'static str,
@@ -39,29 +39,29 @@ pub(crate) struct Limit {
     concurrency: u32,
 }
 
-/// Everything that was found.
+/// Everything that the test found.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// The API's address.
+    /// Address of the API.
     server: String,
-    /// The slug.
+    /// Slug of the organization.
     organization: String,
-    /// What the token is by its prefix.
+    /// Kind of the token, by its prefix.
     token: TokenKind,
-    /// The ceiling that is configured.
+    /// The configured `rate_limit`.
     rate_limit: f64,
-    /// How far the server's clock is ahead of ours, if it matters.
+    /// How far the server's clock is ahead of this machine's, if it matters.
     pub(crate) skew: Option<TimeDelta>,
-    /// The organization's own region, if it is another address.
+    /// Address of the organization's region, if it is not the configured one.
     pub(crate) region: Option<String>,
-    /// Limits seen.
+    /// Rate limits that the server has shown.
     pub(crate) limits: Vec<Limit>,
-    /// Selected streams.
+    /// Outcomes of the selected streams.
     pub(crate) checks: Vec<Check>,
 }
 
 impl Limit {
-    /// Of what a bucket has shown.
+    /// The limit in a quota.
     pub(crate) fn of(what: &'static str, quota: &Quota) -> Self {
         Self { what, requests: quota.limit, seconds: quota.window, concurrency: quota.concurrency }
     }
@@ -74,7 +74,7 @@ impl Limit {
 }
 
 impl Report {
-    /// What is known before anything is asked.
+    /// The report before the first request.
     pub(crate) fn of(config: &Config) -> Self {
         let client = &config.client;
         Self {
@@ -89,14 +89,14 @@ impl Report {
         }
     }
 
-    /// The streams that do not work, with the first reason; `None` where all do.
+    /// Names of the streams that cannot be read; `None` if all can.
     pub(crate) fn failures(&self) -> Option<String> {
         let failed = |check: &&Check| matches!(check.outcome, Outcome::Fails(_));
         let names: Vec<_> = self.checks.iter().filter(failed).map(|check| check.stream).collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
 
-    /// The text for this format.
+    /// The report in this format.
     pub(crate) fn render(&self, format: Format) -> String {
         match format {
             Format::Text => self.text(),
@@ -117,10 +117,10 @@ impl Report {
         }
         if let Some(skew) = self.skew {
             let seconds = skew.num_seconds();
-            let way = if seconds > 0 { "ahead of" } else { "behind" };
+            let direction = if seconds > 0 { "ahead of" } else { "behind" };
             facts.push((
                 "clock",
-                format!("the server's is {} s {way} this machine's; the server's counts", seconds.abs()),
+                format!("the server's is {} s {direction} this machine's; the server's counts", seconds.abs()),
             ));
         }
         facts.extend(self.limits.iter().map(|limit| ("limit", limit.render())));

@@ -1,4 +1,4 @@
-//! `--discover` and `--test=schema`: what streams there are, and their SCHEMA messages.
+//! `--discover` and `--test=schema`: the catalog, and the SCHEMA messages. Reads no stream.
 
 use anyhow::{Result, bail};
 
@@ -15,8 +15,8 @@ use crate::sentry::client::Client;
 use crate::singer::states::States;
 use crate::singer::writer::Writer;
 
-/// The catalog, with the streams of the config's queries, whose types the server tells. A config without queries does not
-/// matter, nor what may be wrong with it.
+/// The catalog. If the config has queries, it has their streams too, with types from the server. A config without
+/// queries is not checked.
 pub(crate) fn run(cli: &Cli) -> Result<String> {
     let has_queries = |given: Gathered| given.object.get("queries").is_some_and(|queries| !queries.is_null());
     if cli.config.is_empty() || !sources::gather(&cli.config).is_ok_and(has_queries) {

@@ -1,20 +1,20 @@
-//! How the program ends, and the exit code that says it.
+//! How the program ends, and its exit code.
 
 /// How the program ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// Everything selected was read whole.
     Complete,
-    /// Failed, or finished with gaps.
+    /// The run failed, or finished with gaps.
     Failed,
-    /// Wrong usage.
+    /// The command line was wrong.
     Usage,
-    /// Stopped by a signal of this number.
+    /// The signal of this number stopped the run.
     Stopped(u8),
 }
 
 impl Ending {
-    /// The exit code; a stop is 128 plus the signal, as shells have it.
+    /// The exit code. For a signal it is 128 plus its number, as in shells.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Complete => 0,

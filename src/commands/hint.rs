@@ -1,15 +1,15 @@
-//! The one thing that would have made a run shorter, said after it.
+//! The hint after a run: the one thing that would have made it shorter. Changes nothing itself.
 
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::limits::waits::Cause;
 use crate::sync::session::Session;
 
-/// A run shorter than this, in seconds, needs no advice.
+/// Seconds. A shorter run needs no hint.
 const SHORT: f64 = 10.0;
-/// The part of a run that must have gone into a wait before it is worth a word.
+/// Fraction of a run. A hint is given if waiting for `rate_limit` took more.
 const MOST: f64 = 0.5;
 
-/// What would have helped most, if anything would.
+/// The hint, if there is one.
 pub(crate) fn hint(session: &Session) -> Option<String> {
     let client = &session.client;
     let (seconds, total) = (client.costs.elapsed().as_secs_f64(), client.costs.total());

@@ -1,4 +1,5 @@
-//! What the command line names, read and checked: config, catalog and state; and the sessions that are made of them.
+//! Reads and checks what the command line names (config, catalog and state), and makes sessions of it. Does not know
+//! what the sessions are used for.
 
 use std::path::Path;
 
@@ -18,17 +19,17 @@ use crate::singer::writer::Writer;
 use crate::sync::session::Session;
 use crate::sync::session::project_scope::ProjectScope;
 
-/// The files of a run.
+/// The inputs of a run.
 pub(crate) struct Inputs {
     /// The checked configuration.
     pub(crate) config: Config,
-    /// What was read of earlier runs.
+    /// The states of all organizations.
     pub(crate) states: States,
     catalog: Option<Catalog>,
 }
 
 impl Inputs {
-    /// Reads them. An error names the file and what is wrong with it.
+    /// Reads the inputs. An error names the file and what is wrong with it.
     pub(crate) fn read(cli: &Cli) -> Result<Self> {
         let config = Config::load(&cli.config)?;
         let catalog = read_catalog(cli)?;
@@ -42,7 +43,7 @@ impl Inputs {
         Ok(Self { config, states, catalog })
     }
 
-    /// Everything that a run over one organization needs.
+    /// The session of a run over one organization.
     pub(crate) fn session(&self, runtime: &Runtime, config: Config, states: States, writer: Writer) -> Result<Session> {
         let client = Client::new(&config.client)?;
         let values = vec![("organization", config.organization.clone())];
@@ -57,7 +58,7 @@ impl Inputs {
         };
         let states = states.switch_organization(&config.organization);
         let output = Output::new(writer, states, self.catalog.as_ref(), &options)?;
-        // A share of the projects may well have nothing of what is selected.
+        // With `projects_only`, another machine may read everything that is selected.
         if output.streams().next().is_none() && !options.projects_only {
             bail!("the catalog selects no stream");
         }
@@ -65,7 +66,7 @@ impl Inputs {
         Ok(Session { config, client, output, queries, scope })
     }
 
-    /// As `session`, for each organization, writing nothing.
+    /// A session for each organization. They write nothing to stdout.
     pub(crate) fn silent_sessions(&self, runtime: &Runtime) -> Result<Vec<Session>> {
         let (writer, _thread) = Writer::spawn(std::io::sink());
         let one = |config| self.session(runtime, config, self.states.clone(), writer.clone());
@@ -73,7 +74,7 @@ impl Inputs {
     }
 }
 
-/// The catalog that the command line names, if it names one.
+/// The catalog in the file that the command line names, if it names one.
 pub(crate) fn read_catalog(cli: &Cli) -> Result<Option<Catalog>> {
     let path = cli.catalog.as_deref().or(cli.properties.as_deref());
     path.map(|path| read(path, "catalog", Catalog::parse)).transpose()
@@ -85,12 +86,12 @@ fn read<T>(path: &Path, what: &str, parse: impl Fn(&str) -> Result<T>) -> Result
     parse(&text).with_context(|| format!("the {what} file {} is not usable", path.display()))
 }
 
-/// One thread is enough: the work is waiting for a server.
+/// A runtime with one thread: most of the time the tap waits for the server.
 pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start")
 }
 
-/// What the log says before anything is read.
+/// Logs what the user should know before the first stream is read.
 pub(crate) fn announce(session: &Session) {
     let config = &session.config;
     for note in &config.notes {

@@ -1,4 +1,4 @@
-//! The manual page and the completion scripts, made from the definition of the command line.
+//! Makes the manual page and the completion scripts from the definition of the command line. Knows no option by name.
 
 use anyhow::{Context, Result};
 use clap::CommandFactory;

@@ -1,6 +1,6 @@
-//! One run of the program: from parsed flags to an exit code. Each thing that the program does has a file of its own.
+//! One run of the program, from parsed flags to an exit code. Each thing that the program does has a file of its own.
 //!
-//! Takes its output and its stop signal as arguments and asks the world for nothing else.
+//! Gets its output and its stop signal as arguments: does not know stdout or signals.
 
 pub(crate) mod about;
 mod check;
@@ -24,7 +24,7 @@ use crate::commands::about::about;
 use crate::commands::ending::Ending;
 use crate::terminal::logging::critical;
 
-/// Runs. `stop` resolves to the number of a signal that asks the run to end.
+/// Runs the program. `stop` resolves to the number of a signal that asks the run to end.
 pub(crate) fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Future<Output = u8>) -> Ending {
     if let Some(text) = text_without_run(cli) {
         return conclude(text.and_then(|text| print(&mut out, &text)).map(|()| Ending::Complete));
@@ -40,7 +40,8 @@ pub(crate) fn run(cli: &Cli, mut out: impl Write + Send + 'static, stop: impl Fu
     })
 }
 
-/// What is text alone. These win over everything else: Meltano adds them to a sync's arguments.
+/// The text that some flags print instead of a run. They win over all other flags: Meltano adds them to the arguments
+/// of a sync.
 fn text_without_run(cli: &Cli) -> Option<Result<String>> {
     if cli.discover {
         return Some(discover::run(cli));
@@ -61,7 +62,7 @@ fn print(out: &mut impl Write, text: &str) -> Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to stdout")
 }
 
-/// Prints the one line that says why a run failed.
+/// Logs the line that says why a run failed.
 fn conclude(result: Result<Ending>) -> Ending {
     match result {
         Ok(ending) => ending,

@@ -1,7 +1,7 @@
-//! `--plan`: what a sync would cost in requests, time and records per stream, from the few requests that tell it. Writes no
-//! message.
+//! `--plan`: estimates with few requests what a sync would cost per stream, in requests, time and records. Writes no
+//! Singer message.
 //!
-//! Asks for the first page of each list, and for the whole issue list, which says how many events there are and where.
+//! Asks for the first page of each list, and for the whole issue list, which says how many events each issue has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -43,7 +43,7 @@ pub(crate) fn run(cli: &Cli, mut print: impl FnMut(&str) -> Result<()>) -> Resul
     Ok(Ending::Complete)
 }
 
-/// Asks the server and reckons.
+/// Asks the server and estimates the cost of a sync.
 async fn estimate(session: &Session) -> Result<Estimate, SyncError> {
     let (projects, _) = read_projects(session).await?;
     let mut costs: BTreeMap<&'static str, Cost> = BTreeMap::new();
@@ -56,7 +56,7 @@ async fn estimate(session: &Session) -> Result<Estimate, SyncError> {
             continue;
         }
         match stream.parent {
-            // One request for each row of the parent, as far as those are known.
+            // One request for each row of the parent that is known.
             Some(parent) => {
                 let parent = costs.get(parent).copied().unwrap_or_default();
                 let at_least = parent.at_least || endpoint.rows != Rows::Object;
@@ -80,7 +80,7 @@ async fn estimate(session: &Session) -> Result<Estimate, SyncError> {
     Ok(Estimate { organization, seconds: seconds.max(number(requests) / rate), streams, rate, asked })
 }
 
-/// A root stream by its first page, and the children that are its rows.
+/// Estimates a root stream from its first page, and the child streams that are made of its rows.
 async fn first_page(
     session: &Session,
     stream: &'static Stream,
@@ -110,7 +110,8 @@ async fn first_page(
     Ok(())
 }
 
-/// Issues and what is read for them, and the time that the server's limits make of events.
+/// Estimates issues and what is read for each of them. Also returns the seconds that events take under the server's
+/// limits.
 async fn issues_and_events(
     session: &Session,
     projects: &[Project],
@@ -138,11 +139,11 @@ async fn issues_and_events(
             projects.iter().filter_map(of_project).map(|issues| by_id(issues)).collect();
         if dependent.is_events() {
             let (cost, by_server) = events_of(session, &found, &model);
-            // One list serves them all; how much is embedded in the events is not known.
+            // All of them are read with the requests of the first. How many rows the events embed is not known.
             costs.extend(dependent.outputs().iter().enumerate().map(|(nth, output)| {
-                let inside = output.stream.parent.is_some();
+                let embedded = output.stream.parent.is_some();
                 let requests = if nth == 0 { cost.requests } else { 0 };
-                (output.stream.tap_stream_id, Cost { requests, at_least: cost.at_least || inside, ..cost })
+                (output.stream.tap_stream_id, Cost { requests, at_least: cost.at_least || embedded, ..cost })
             }));
             seconds = by_server;
         } else {
@@ -177,7 +178,8 @@ fn events_of(session: &Session, issues: &[Vec<&ChangedIssue>], model: &CostModel
     (Cost { requests, records, at_least }, bucket)
 }
 
-/// Issues that are no errors have lists of their own, which are left alone where the project's maximum is reached before.
+/// Pages of the event lists of issues that are no errors: each has its own. They are not read if the errors reach
+/// `max_events_per_project`.
 fn pages_of_others(session: &Session, issues: &[&ChangedIssue], model: &CostModel) -> u64 {
     let errors: u64 = issues.iter().filter(|issue| issue.is_error).filter_map(|issue| issue.events).sum();
     if session.config.sampling.max_per_project.is_some_and(|most| errors >= most) {

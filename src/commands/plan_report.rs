@@ -1,4 +1,4 @@
-//! The report of `--plan`, as text, JSON or Markdown. Knows what was reckoned, and not how.
+//! The report of `--plan`, as text, JSON or Markdown. Does not know how the costs were estimated.
 
 use std::fmt::Write;
 
@@ -9,11 +9,11 @@ use crate::cli::Format;
 /// What one stream would cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// Requests.
+    /// Number of requests.
     pub(crate) requests: u64,
-    /// Records.
+    /// Number of records.
     pub(crate) records: u64,
-    /// There may be more of both: not all of the list was looked at.
+    /// Both may be higher: only a part of the list was read.
     pub(crate) at_least: bool,
 }
 
@@ -24,11 +24,11 @@ pub(crate) struct Estimate {
     pub(crate) organization: String,
     /// Selected streams, in order.
     pub(crate) streams: Vec<(&'static str, Cost)>,
-    /// Requests per second over everything.
+    /// Requests per second, from `rate_limit`.
     pub(crate) rate: f64,
-    /// Time for all, in seconds, with what the server's own limits add.
+    /// Time for all streams, in seconds, within the server's own limits.
     pub(crate) seconds: f64,
-    /// Requests that it took to know this.
+    /// Requests that the estimate took.
     pub(crate) asked: u64,
 }
 
@@ -43,7 +43,7 @@ impl Estimate {
         total
     }
 
-    /// The text for this format.
+    /// The report in this format.
     pub(crate) fn render(&self, format: Format) -> String {
         match format {
             Format::Text => self.to_text(),
@@ -86,7 +86,7 @@ impl Estimate {
         text
     }
 
-    /// The same for programs.
+    /// The report for programs.
     fn to_json(&self) -> Value {
         let cost = |cost: &Cost| json!({"requests": cost.requests, "records": cost.records, "at_least": cost.at_least});
         let streams = self.streams.iter().map(|(name, of)| ((*name).to_owned(), cost(of)));
@@ -97,7 +97,7 @@ impl Estimate {
     }
 }
 
-/// A number of requests, to be reckoned with.
+/// A number of requests, for calculations with fractions.
 #[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
 pub(crate) fn number(count: u64) -> f64 {
     count as f64

@@ -1,4 +1,4 @@
-//! What a run came to, said once at its end: per stream, and in requests.
+//! The summary at the end of a run: records, requests and gaps of each stream, and the total. Changes no state.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ use crate::streams::{Source, Stream};
 use crate::sync::session::Session;
 use crate::terminal::logging::metric;
 
-/// Logs the summary; returns what is missing, or `None` when every selected stream was read whole.
+/// Logs the summary. Returns what is missing; `None` if every selected stream was read to its end.
 pub(crate) fn summarize(session: &Session) -> Option<String> {
     let mut missing = Vec::new();
     for output in session.output.streams() {
@@ -55,19 +55,19 @@ pub(crate) fn summarize(session: &Session) -> Option<String> {
     (!missing.is_empty()).then(|| missing.join("; "))
 }
 
-/// The kinds of requests that are made for a stream alone.
+/// Endpoints that only this stream asks.
 fn endpoints(stream: &'static Stream) -> Vec<&'static Endpoint> {
     match &stream.source {
         Source::Endpoint(endpoint) => vec![endpoint],
         Source::ParentRow(embeds) => embeds.iter().map(|embed| &embed.endpoint).collect(),
         Source::Issues => vec![&ORGANIZATION_ISSUES, &PROJECT_ISSUES, &ISSUE_DETAIL],
-        // Nothing is asked for what is embedded in events.
+        // Rows that are embedded in events need no request.
         Source::EventPart(_) => vec![],
         Source::Events => vec![&ISSUE_EVENTS, &PROJECT_EVENTS, &ISSUE_EVENT_DETAIL, &PROJECT_EVENT_DETAIL],
     }
 }
 
-/// Waits are added up over requests that wait side by side, so they may exceed the run's time.
+/// The cost as text. The waiting time is a sum over requests that wait in parallel, so it may exceed the run's time.
 fn describe(cost: &Cost) -> String {
     let mut text = format!("{} request{}", cost.requests, if cost.requests == 1 { "" } else { "s" });
     for (count, what) in [(cost.retries, "repeated after errors"), (cost.limited, "rate limited")] {
@@ -84,11 +84,11 @@ fn describe(cost: &Cost) -> String {
 
 fn remarks(tally: &Tally) -> String {
     let mut text = String::new();
-    let mut say = |what: String| {
+    let mut add = |what: String| {
         let _ = write!(text, "; {what}");
     };
     for (reason, count) in &tally.skipped {
-        say(format!("{count} skipped: {reason}"));
+        add(format!("{count} skipped: {reason}"));
     }
     for (what, fields) in [
         ("unknown fields left out", &tally.notes.dropped),
@@ -97,14 +97,14 @@ fn remarks(tally: &Tally) -> String {
     ] {
         if !fields.is_empty() {
             let names: Vec<_> = fields.iter().map(|(name, count)| format!("{name} ({count})")).collect();
-            say(format!("{what}: {}", names.join(", ")));
+            add(format!("{what}: {}", names.join(", ")));
         }
     }
     if tally.notes.replaced_characters > 0 {
-        say(format!("{} characters that targets refuse replaced by U+FFFD", tally.notes.replaced_characters));
+        add(format!("{} characters that targets refuse replaced by U+FFFD", tally.notes.replaced_characters));
     }
     if !tally.gaps.is_empty() {
-        say(format!("could not be read: {}", tally.gaps.len()));
+        add(format!("could not be read: {}", tally.gaps.len()));
     }
     text
 }

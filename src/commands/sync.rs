@@ -1,4 +1,5 @@
-//! A sync: one organization after the other, to the end, to a signal, or until nothing can be written any more.
+//! A sync, one organization after the other. It ends when all are read, at a signal, or when nothing can be written any
+//! more. Does not know how streams are read.
 
 use std::io::Write;
 use std::time::Duration;
@@ -41,7 +42,7 @@ pub(crate) fn run(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future
             Err(signal) => {
                 stopped(&runtime, &session, signal);
                 drop((session, writer));
-                let _ = thread.finish_within(LAST_LINES); // a target that is gone already cannot be helped
+                let _ = thread.finish_within(LAST_LINES); // if the target is gone, nothing can be done
                 return Ok(Ending::Stopped(signal));
             }
             Ok(result) => failures.extend(finish(&session, &runtime, result).err()),
@@ -51,13 +52,13 @@ pub(crate) fn run(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future
             break;
         }
     }
-    drop(writer); // closes the channel, so that the thread writes what it has and ends
+    drop(writer); // closes the channel: the thread writes what it has and ends
     let written = thread.finish().context("cannot write to stdout");
     let ending = verdict(failures)?;
     written.map(|()| ending)
 }
 
-/// Writes a last STATE, but does not wait for a target that has stopped reading.
+/// Writes a last STATE. Waits only `LAST_LINES` for a target that no longer reads.
 fn stopped(runtime: &Runtime, session: &Session, signal: u8) {
     info!("stopped by signal {signal}; the state says how far the run came");
     let last = async { tokio::time::timeout(LAST_LINES, session.output.state.advance(|_| ())).await };
@@ -65,10 +66,10 @@ fn stopped(runtime: &Runtime, session: &Session, signal: u8) {
     summarize(session);
 }
 
-/// The last STATE, the summary, and the verdict.
+/// Writes the last STATE of a failed run, logs the summary, and returns how the run ended.
 fn finish(session: &Session, runtime: &Runtime, result: Result<(), SyncError>) -> Result<(), SyncError> {
     if matches!(&result, Err(SyncError::Api(_) | SyncError::Failed(_))) {
-        // The last line of a failed run is a STATE too, so that what was read is not read again.
+        // With a last STATE, the next run does not read again what this one read.
         let _ = runtime.block_on(session.output.state.advance(|_| ()));
     }
     let missing = summarize(session);

@@ -1,11 +1,11 @@
-//! Addresses as people paste them: of the server, and of pages of an organization.
+//! Addresses as people paste them: of the server, or of a page of an organization. Makes no request.
 
 use reqwest::Url;
 
-/// Hosts below sentry.io that are not organizations.
+/// Subdomains of sentry.io that are not organizations.
 const REGIONS: &[&str] = &["us", "de", "www", "docs", "status"];
 
-/// The address with a password cut out, for messages.
+/// The address without user name and password, for messages.
 pub(crate) fn without_user_info(text: &str) -> String {
     let start = text.find("://").map_or(0, |scheme| scheme + 3);
     match text.rfind('@') {
@@ -14,7 +14,7 @@ pub(crate) fn without_user_info(text: &str) -> String {
     }
 }
 
-/// Any form of a server's address: with or without scheme, trailing slash or `/api/0/`.
+/// The API's address from any form of the server's: with or without scheme, trailing slash or `/api/0/`.
 pub(crate) fn parse_base_url(text: &str, allow_http: bool) -> Result<Url, &'static str> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
     let mut url = Url::parse(&with_scheme).map_err(|_| "an address such as https://sentry.io/api/0/")?;
@@ -43,13 +43,13 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// The path of the server itself: what comes before the API, or before the pages of an organization.
+/// The path of the server itself: the part before the API, or before the pages of an organization.
 fn root_of(path: &str) -> &str {
     let ends = ["/api/0", "/organizations/", "/settings/"].iter().filter_map(|end| path.find(end));
     path[..ends.min().unwrap_or(path.len())].trim_end_matches('/')
 }
 
-/// The slug of an organization, given as such or as the address of one of its pages.
+/// The slug of an organization. The text is the slug, or the address of one of the organization's pages.
 pub(crate) fn organization_in(text: &str) -> Option<String> {
     let is_slug = |text: &str| !text.is_empty() && !text.contains(['/', '.', ':', '?', '#', ' ']);
     if is_slug(text) {

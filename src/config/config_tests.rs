@@ -1,4 +1,4 @@
-//! What the configuration accepts, and what it says about the rest.
+//! What the configuration accepts, and how it reports what it does not accept.
 
 use serde_json::{Value, json};
 

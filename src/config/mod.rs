@@ -1,7 +1,6 @@
-//! The configuration: what users write, checked once into what the program trusts.
+//! The configuration. Checks once what users write; the rest of the program trusts the result.
 //!
-//! All problems are reported together, each with the option, its value and what would be right. The token is
-//! never quoted.
+//! Reports all problems together, each with the option, its value and what would be right. Never quotes the token.
 
 pub(crate) mod address;
 pub(crate) mod options;
@@ -28,24 +27,24 @@ use crate::config::values::Values;
 use crate::sentry::token::Token;
 use crate::sentry::transport::Settings;
 
-/// More than any server keeps, and little enough to be reckoned with.
+/// Longer than any server keeps data, and short enough that subtracting it from a time does not overflow.
 const LONGEST_LOOKBACK: Duration = Duration::from_hours(24 * 36_500);
-/// Less would be no time at all.
+/// A shorter one could round to zero.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// The checked configuration.
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Config {
-    /// Slug of the organization; of the first where there are several.
+    /// Slug of the organization that is read; of the first one if there are several.
     pub(crate) organization: String,
-    /// All organizations, where several are to be read.
+    /// Slugs of all organizations, if several are to be read; empty otherwise.
     pub(crate) organizations: Vec<String>,
-    /// Which of them a state is of that does not say so.
+    /// One of several organizations: it owns a state that names none.
     pub(crate) owner: Option<String>,
     /// Which projects are read.
     pub(crate) projects: ProjectChoice,
-    /// Nothing before this moment is asked for.
+    /// The tap asks for nothing older.
     pub(crate) start_date: DateTime<Utc>,
     /// Fetch whole event bodies.
     pub(crate) fetch_event_details: bool,
@@ -53,52 +52,52 @@ pub(crate) struct Config {
     pub(crate) fetch_issue_details: bool,
     /// How events are sampled.
     pub(crate) sampling: Sampling,
-    /// How far before a bookmark each run begins.
+    /// How far before its bookmark a stream is read again.
     pub(crate) lookback: Duration,
-    /// How often all issues are read again; `None` is never.
+    /// How often all issues are read again; `None` means never.
     pub(crate) issue_refresh: Option<Duration>,
-    /// Pass on fields that the schemas do not have.
+    /// Write fields that the schemas do not declare.
     pub(crate) keep_unknown_fields: bool,
-    /// Tell targets which rows of full tables are gone.
+    /// Write `ACTIVATE_VERSION`, so that targets learn which rows of full tables are gone.
     pub(crate) activate_version: bool,
-    /// Streams of the user's own.
+    /// The user's own queries; each is a stream.
     pub(crate) queries: Vec<Query>,
-    /// A catalog that selects every stream means every stream, and not those that are read by default.
+    /// If a catalog selects every stream, read every stream, and not the default ones alone.
     pub(crate) all_streams: bool,
     /// What the HTTP client needs.
     pub(crate) client: Settings,
-    /// Things the user should know, not wrong enough to stop.
+    /// Problems that the user should know of, but that do not stop a run.
     pub(crate) warnings: Vec<String>,
-    /// What was understood of names that are not ours.
+    /// Which options were taken from other taps' names, or from variables of Sentry's own tools.
     pub(crate) notes: Vec<String>,
 }
 
-/// The sampling options. Minimum and maximum per issue shape a sample; without a fraction they mean nothing.
+/// The sampling options. Minimum and maximum per issue have no effect without a fraction.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sampling {
-    /// Part of the events to keep, 0 to 1; `None` (or 1) keeps all.
+    /// Fraction of the events to keep, 0 to 1; `None` (or 1) keeps all.
     pub(crate) fraction: Option<f64>,
-    /// Newest events of a project to look at in one run.
+    /// How many events of a project one run reads at most, the newest first.
     pub(crate) max_per_project: Option<u64>,
-    /// Fewest events of an issue in a sample.
+    /// Fewest events of an issue in the sample.
     pub(crate) min_per_issue: u64,
-    /// Most events of an issue in a sample.
+    /// Most events of an issue in the sample.
     pub(crate) max_per_issue: u64,
-    /// Seed of the sample.
+    /// Changes which events the sample holds.
     pub(crate) seed: u64,
-    /// Whether minimum or maximum per issue were changed by the user.
+    /// Whether the user changed minimum or maximum per issue.
     pub(crate) shaped: bool,
 }
 
 impl Sampling {
-    /// Whether anything may be left out.
+    /// Whether the options may leave events out.
     pub(crate) fn is_on(&self) -> bool {
         self.fraction.is_some_and(|fraction| fraction < 1.0) || self.max_per_project.is_some()
     }
 }
 
 impl Config {
-    /// Reads and checks a configuration: files, and `ENV` for the environment; later ones win.
+    /// Reads and checks a configuration. A source is a file, or `ENV` for the environment; later sources win.
     pub(crate) fn load(sources: &[impl AsRef<Path>]) -> Result<Self> {
         let gathered = sources::gather(sources)?;
         let names: Vec<String> = sources.iter().map(|source| source.as_ref().display().to_string()).collect();
@@ -118,7 +117,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The organizations to read, one after the other; each but the only one with a configuration of its own.
+    /// One configuration for each organization, in the order in which they are read.
     pub(crate) fn each_organization(&self) -> Vec<Self> {
         if self.organizations.is_empty() {
             return vec![self.clone()];

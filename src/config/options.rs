@@ -1,33 +1,33 @@
-//! The options as users meet them: name, kind, default, description. Everything that speaks of options
-//! (validation, documentation, plugin definitions) follows this table.
+//! The table of options: name, kind, default, description. Validation, documentation and plugin definitions follow it.
+//! Does not know where values come from.
 
 use serde_json::Value;
 
-/// What kind of value an option takes. Numbers and booleans may also be written as strings.
+/// The kind of value that an option takes. Numbers and booleans may also be written as strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Any text.
     Text,
-    /// A text that is never shown.
+    /// A text that is never printed.
     Secret,
-    /// RFC 3339, or naive and then UTC, or a bare date.
+    /// A time of RFC 3339, a time without a zone (then UTC), or a date.
     Time,
     /// A whole number.
     Integer,
     /// A number.
     Number,
-    /// A number, or a word that stands for one.
+    /// A number, or a word instead of one.
     NumberOrWord,
     /// `true` or `false`.
     Boolean,
-    /// Several texts: an array, the same as text, or texts with commas between them.
+    /// Several texts: an array, an array as JSON text, or texts separated by commas.
     List,
-    /// Several objects: an array, or the same as text.
+    /// Several objects: an array, or an array as JSON text.
     Objects,
 }
 
 impl Kind {
-    /// JSON Schema's words for it.
+    /// The types in JSON Schema.
     pub fn types(self) -> &'static [&'static str] {
         match self {
             Self::Text | Self::Secret | Self::Time => &["string"],
@@ -43,24 +43,24 @@ impl Kind {
 /// One option of the configuration file.
 #[derive(Debug)]
 pub struct ConfigOption {
-    /// Key in the file.
+    /// Key in the configuration file.
     pub name: &'static str,
     /// Kind of value.
     pub kind: Kind,
-    /// Names that other taps have for it.
+    /// Names that other taps use for it.
     pub other_names: &'static [&'static str],
-    /// The variable that Sentry's own tools read it from.
+    /// The environment variable from which Sentry's own tools read it.
     pub sentry_variable: Option<&'static str>,
-    /// Whether the tap cannot run without it.
+    /// Whether the tap needs it.
     pub required: bool,
-    /// Default as JSON text; `None` where the option is simply absent.
+    /// Default as JSON text; `None` if there is none.
     pub default: Option<&'static str>,
-    /// What it does, for a user.
+    /// What it does, for users.
     pub description: &'static str,
 }
 
 impl ConfigOption {
-    /// The default as a value; absent where there is none.
+    /// The default as a value; `None` if there is none.
     pub fn default_value(&self) -> Option<Value> {
         self.default.and_then(|text| serde_json::from_str(text).ok())
     }
@@ -84,12 +84,12 @@ const fn option(
     ConfigOption { name, kind, other_names: &[], sentry_variable: None, required: false, default, description }
 }
 
-/// Organization slug used when none is configured, as the original tap documents it.
+/// Organization if none is configured. The original tap documents this default.
 pub(crate) const DEFAULT_ORGANIZATION: &str = "split-software";
-/// Server used when none is configured.
+/// Server if none is configured.
 pub(crate) const DEFAULT_BASE_URL: &str = "https://sentry.io/api/0/";
 
-/// Every option there is.
+/// Every option.
 pub const OPTIONS: &[ConfigOption] = &[
     ConfigOption {
         required: true,
@@ -193,7 +193,7 @@ pub const OPTIONS: &[ConfigOption] = &[
     ),
 ];
 
-/// The row of an option.
+/// The option of this name.
 pub(crate) fn find(name: &str) -> Option<&'static ConfigOption> {
     OPTIONS.iter().find(|option| option.name == name)
 }

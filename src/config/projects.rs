@@ -1,24 +1,24 @@
-//! Which projects a run reads: those that are named, and of these one machine's share. Pure.
+//! Which projects a run reads: of those that are named, the share of this machine. Makes no request, knows no state.
 
 use std::fmt::Write;
 
-/// The choice of projects; everything by default.
+/// The choice of projects; all of them by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ProjectChoice {
-    /// Patterns of projects to read; none means all.
+    /// Patterns of projects to read; empty means all.
     pub(crate) include: Vec<String>,
     /// Patterns of projects to leave out.
     pub(crate) exclude: Vec<String>,
-    /// The share of this machine, if there are several.
+    /// The share of this machine, if several share an organization.
     pub(crate) shard: Option<Shard>,
 }
 
 /// One of several machines that share an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shard {
-    /// From 1 to `of`.
+    /// Number of this machine, from 1 to `of`.
     pub(crate) number: u64,
-    /// How many there are.
+    /// Number of machines.
     pub(crate) of: u64,
 }
 
@@ -28,7 +28,7 @@ impl ProjectChoice {
         !self.include.is_empty() || !self.exclude.is_empty()
     }
 
-    /// Whether a project is named, by slug or id; shares do not matter.
+    /// Whether the patterns choose a project, by slug or id. Ignores shares.
     pub(crate) fn names(&self, id: &str, slug: &str) -> bool {
         let any = |patterns: &[String]| patterns.iter().any(|pattern| is_named_by(pattern, id, slug));
         (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
@@ -44,13 +44,13 @@ impl ProjectChoice {
         self.shard.is_none_or(|shard| shard.number == 1)
     }
 
-    /// Patterns that name none of these projects (id and slug).
+    /// Patterns that match none of these projects, which are pairs of id and slug.
     pub(crate) fn idle_patterns(&self, projects: &[(String, String)]) -> Vec<&str> {
         let idle = |pattern: &&String| !projects.iter().any(|(id, slug)| is_named_by(pattern, id, slug));
         self.include.iter().chain(&self.exclude).filter(idle).map(String::as_str).collect()
     }
 
-    /// The names as one text, to be compared with that of another run; empty if all are read.
+    /// The patterns as one text, to compare with that of another run; empty if all projects are read.
     pub(crate) fn render(&self) -> String {
         let mut text = self.include.join(",");
         for pattern in &self.exclude {
@@ -62,14 +62,14 @@ impl ProjectChoice {
 }
 
 impl Shard {
-    /// `k/n`.
+    /// Reads `k/n`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (number, of) = text.split_once('/')?;
         let (number, of) = (number.trim().parse().ok()?, of.trim().parse().ok()?);
         (number >= 1 && number <= of).then_some(Self { number, of })
     }
 
-    /// Whether a project belongs to it. The same for every version of the tap, since states depend on it.
+    /// Whether a project belongs to it. Must not change between versions of the tap: states depend on it.
     pub(crate) fn has(self, id: &str) -> bool {
         spread(id) % self.of == self.number - 1
     }
@@ -81,7 +81,7 @@ impl std::fmt::Display for Shard {
     }
 }
 
-/// FNV-1a over the digits, then mixed: the low bits alone would depend on few digits, and ids often have equal steps.
+/// FNV-1a over the digits, then mixed. Unmixed low bits depend on few digits, and ids often grow in equal steps.
 fn spread(id: &str) -> u64 {
     let hash = id
         .bytes()
@@ -94,7 +94,7 @@ fn is_named_by(pattern: &str, id: &str, slug: &str) -> bool {
     pattern == id || matches(pattern.as_bytes(), slug.as_bytes())
 }
 
-/// `*` stands for any text, `?` for one character; slugs are plain ASCII.
+/// `*` matches any text, `?` one character. Works on bytes, since slugs are ASCII.
 fn matches(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern, text) {
         ([], []) => true,
@@ -149,8 +149,8 @@ mod tests {
     proptest! {
         #[test]
         fn every_project_is_in_exactly_one_share(id in "[1-9][0-9]{0,17}", of in 1_u64..40) {
-            let holders = (1..=of).filter(|number| Shard { number: *number, of }.has(&id)).count();
-            prop_assert_eq!(holders, 1);
+            let shards = (1..=of).filter(|number| Shard { number: *number, of }.has(&id)).count();
+            prop_assert_eq!(shards, 1);
         }
 
         #[test]

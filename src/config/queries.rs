@@ -1,16 +1,15 @@
-//! Queries of the user's own: which rows of Sentry's events table become a stream. Checked here; nothing is asked of the
-//! server.
+//! The user's own queries: which rows of Sentry's events table become a stream. Checks them without asking the server.
 
 use serde_json::Value;
 
 use crate::config::values::Values;
 use crate::streams;
 
-/// The most fields that Sentry's table gives (API §3).
+/// The most fields that Sentry returns for one query (API §3).
 pub(crate) const MOST_FIELDS: usize = 20;
-/// Fields that every query has: the key and the time.
+/// Fields that the tap adds to every query: the key and the time.
 pub(crate) const OWN_FIELDS: [&str; 3] = ["id", "project.id", "timestamp"];
-/// What a query may say.
+/// Keys that a query may have.
 const PARTS: [&str; 4] = ["name", "dataset", "fields", "query"];
 
 /// One query.
@@ -18,15 +17,15 @@ const PARTS: [&str; 4] = ["name", "dataset", "fields", "query"];
 pub(crate) struct Query {
     /// Name of the stream.
     pub(crate) name: String,
-    /// The server's name for what is asked: errors, transactions, spans, logs and so on.
+    /// The server's dataset: errors, transactions, spans, logs and so on.
     pub(crate) dataset: String,
-    /// Fields, the key and the time among them.
+    /// Fields, including the key and the time.
     pub(crate) fields: Vec<String>,
-    /// Search text as in Sentry's own search; empty for everything.
+    /// Search text in the syntax of Sentry's search; empty for everything.
     pub(crate) search: String,
 }
 
-/// Reads the option `queries`; complaints go to `values`.
+/// Reads the option `queries`. Adds problems to `values`.
 pub(crate) fn read(values: &mut Values<'_>) -> Vec<Query> {
     let mut queries: Vec<Query> = Vec::new();
     for item in values.objects("queries") {
@@ -43,42 +42,42 @@ pub(crate) fn read(values: &mut Values<'_>) -> Vec<Query> {
 
 fn one(item: &Value) -> Result<Query, String> {
     let name = item.get("name").and_then(Value::as_str).unwrap_or_default();
-    let said = |what: &str| format!("queries: {name:?} {what}");
+    let describe = |what: &str| format!("queries: {name:?} {what}");
     let is_word = |name: &str| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if name.is_empty() || !is_word(name) || name.as_bytes()[0].is_ascii_digit() {
-        return Err(said("must have a name of small letters, digits and underscores"));
+        return Err(describe("must have a name of small letters, digits and underscores"));
     }
     if streams::find(name).is_some() {
-        return Err(said("has the name of another stream"));
+        return Err(describe("has the name of another stream"));
     }
     if let Some(part) =
         item.as_object().into_iter().flatten().map(|(part, _)| part).find(|p| !PARTS.contains(&p.as_str()))
     {
-        return Err(said(&format!("has {part:?}, which is none of {}", PARTS.join(", "))));
+        return Err(describe(&format!("has {part:?}, which is none of {}", PARTS.join(", "))));
     }
     let text = |part: &str, otherwise: &str| match item.get(part) {
         None | Some(Value::Null) => Ok(otherwise.to_owned()),
         Some(Value::String(text)) => Ok(text.clone()),
-        Some(_) => Err(said(&format!("must have a text as its {part}"))),
+        Some(_) => Err(describe(&format!("must have a text as its {part}"))),
     };
-    let wished = item.get("fields").and_then(Value::as_array).filter(|fields| !fields.is_empty());
-    let wished: Option<Vec<&str>> = wished.and_then(|fields| fields.iter().map(Value::as_str).collect());
-    let wished = wished.ok_or_else(|| said("must have fields: a list of the names of columns"))?;
-    if wished.iter().any(|field| field.trim().is_empty()) {
-        return Err(said("has a field without a name"));
+    let requested = item.get("fields").and_then(Value::as_array).filter(|fields| !fields.is_empty());
+    let requested: Option<Vec<&str>> = requested.and_then(|fields| fields.iter().map(Value::as_str).collect());
+    let requested = requested.ok_or_else(|| describe("must have fields: a list of the names of columns"))?;
+    if requested.iter().any(|field| field.trim().is_empty()) {
+        return Err(describe("has a field without a name"));
     }
-    if let Some(field) = wished.iter().find(|field| field.contains('(') || field.starts_with("equation|")) {
-        return Err(said(&format!("asks for {field}: a query gives rows, and no functions over several")));
+    if let Some(field) = requested.iter().find(|field| field.contains('(') || field.starts_with("equation|")) {
+        return Err(describe(&format!("asks for {field}: a query gives rows, and no functions over several")));
     }
     let mut fields: Vec<String> = OWN_FIELDS.map(str::to_owned).to_vec();
-    for field in wished {
+    for field in requested {
         if !fields.iter().any(|known| known == field) {
             fields.push(field.to_owned());
         }
     }
     if fields.len() > MOST_FIELDS {
         let own = OWN_FIELDS.join(", ");
-        return Err(said(&format!("has {} fields with {own}, and may have {MOST_FIELDS}", fields.len())));
+        return Err(describe(&format!("has {} fields with {own}, and may have {MOST_FIELDS}", fields.len())));
     }
     Ok(Query { name: name.to_owned(), dataset: text("dataset", "errors")?, fields, search: text("query", "")? })
 }
@@ -97,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said() {
+    fn a_wrong_query_is_described() {
         let many: Vec<String> = (0..18).map(|nth| format!("f{nth}")).collect();
         for (item, problem) in [
             (json!({"fields": ["a"]}), "must have a name"),

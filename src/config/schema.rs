@@ -1,4 +1,4 @@
-//! The options as a JSON Schema, for programs that ask what a configuration may hold.
+//! The options as a JSON Schema, for programs that ask what a configuration may hold. Validates nothing.
 
 use serde_json::{Map, Value, json};
 
@@ -20,7 +20,7 @@ fn schema_of(option: &ConfigOption) -> Value {
     schema
 }
 
-/// The schema of a configuration.
+/// The JSON Schema of a configuration.
 pub(crate) fn schema() -> Value {
     let properties: Map<String, Value> =
         OPTIONS.iter().map(|option| (option.name.to_owned(), schema_of(option))).collect();

@@ -1,5 +1,5 @@
-//! Where a configuration comes from: files, the environment, and the names that other taps use. Joins them into one
-//! object; what the values mean is checked elsewhere.
+//! Joins the sources of a configuration into one object: files, the environment, and the names that other taps use.
+//! Does not know what the values mean.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,23 +9,23 @@ use serde_json::{Map, Value};
 
 use crate::config::options::OPTIONS;
 
-/// The word that stands for the environment where a file is expected.
+/// Instead of a file name: read the environment.
 const ENVIRONMENT: &str = "ENV";
-/// Variables are named by this and the option in capitals.
+/// A variable's name is this prefix and the option's name in capitals.
 pub(crate) const PREFIX: &str = "TAP_SENTRY_";
-/// The file with more variables, in the working directory.
+/// A file in the working directory that holds more variables.
 const DOT_ENV: &str = ".env";
 
-/// What is known of the configuration before its values are looked at.
+/// The configuration before its values are checked.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     /// Options by their own names.
     pub(crate) object: Map<String, Value>,
-    /// What the user should know about names.
+    /// Which options were taken from names or variables that are not the tap's own.
     pub(crate) notes: Vec<String>,
 }
 
-/// Reads every source in order; later ones win, option by option.
+/// Reads every source in order. Later sources win, option by option.
 pub(crate) fn gather(sources: &[impl AsRef<Path>]) -> Result<Gathered> {
     let mut gathered = Gathered::default();
     let mut variables = None;
@@ -45,7 +45,7 @@ pub(crate) fn gather(sources: &[impl AsRef<Path>]) -> Result<Gathered> {
 }
 
 impl Gathered {
-    /// Adds the object of a file; names that other taps use become ours.
+    /// Adds the object of a file. Replaces names that other taps use by the tap's own; those win where both are set.
     pub(crate) fn add(&mut self, object: Map<String, Value>) {
         for option in OPTIONS.iter().filter(|option| !object.contains_key(option.name)) {
             if let Some((name, value)) = option.other_names.iter().find_map(|name| object.get_key_value(*name)) {
@@ -57,7 +57,7 @@ impl Gathered {
         self.object.extend(object.into_iter().filter(|(name, _)| !foreign(name)));
     }
 
-    /// What is set nowhere else is taken from the variables of Sentry's own tools.
+    /// Takes options that are not set from the variables of Sentry's own tools.
     fn fall_back(&mut self, variables: &BTreeMap<String, String>) {
         for option in OPTIONS {
             let Some(name) = option.sentry_variable else { continue };
@@ -74,7 +74,7 @@ fn read(path: &Path) -> Result<Map<String, Value>> {
     parse(&std::fs::read_to_string(path).context("cannot read it")?)
 }
 
-/// The object in the text of a configuration file. `//` and `/* */` comments and trailing commas are allowed.
+/// Parses the text of a configuration file. Allows `//` and `/* */` comments and trailing commas.
 pub(crate) fn parse(text: &str) -> Result<Map<String, Value>> {
     let mut text = text.trim_start_matches('\u{feff}').to_owned();
     json_strip_comments::strip(&mut text).context("not valid JSON: a comment does not end")?;
@@ -84,12 +84,12 @@ pub(crate) fn parse(text: &str) -> Result<Map<String, Value>> {
     }
 }
 
-/// A syntax error's place, without the text around it, which may be the token.
+/// The place of a syntax error. The text around it is left out: it may be the token.
 fn hide_content(error: &serde_json::Error) -> anyhow::Error {
     anyhow::anyhow!("line {}, column {}", error.line(), error.column())
 }
 
-/// All variables; those of the process win over those of `.env`.
+/// All environment variables. Those of the process win over those of `.env`.
 fn environment() -> Result<BTreeMap<String, String>> {
     let mut variables = BTreeMap::new();
     match dotenvy::from_path_iter(DOT_ENV) {
@@ -110,7 +110,7 @@ fn environment() -> Result<BTreeMap<String, String>> {
     Ok(variables)
 }
 
-/// The options that variables name, as they name them: text, which every kind of option understands.
+/// The options that variables set. Their values are texts, which every kind of option accepts.
 fn options_of(variables: &BTreeMap<String, String>) -> impl Iterator<Item = (String, Value)> {
     OPTIONS.iter().filter_map(|option| {
         let value = variables.get(&variable(option.name)).filter(|value| !value.is_empty())?;
@@ -118,7 +118,7 @@ fn options_of(variables: &BTreeMap<String, String>) -> impl Iterator<Item = (Str
     })
 }
 
-/// The variable that sets an option.
+/// Name of the variable that sets an option.
 pub(crate) fn variable(option: &str) -> String {
     format!("{PREFIX}{}", option.to_uppercase())
 }

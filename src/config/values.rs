@@ -1,20 +1,20 @@
-//! Reading single values leniently: Meltano and people write numbers as strings, times without zones, and
-//! empty strings for nothing. Every complaint goes to one list, so that all are reported together.
+//! Reads single values leniently: Meltano and people write numbers as strings, times without zones, and empty strings
+//! for absent values. Collects all problems in one list. Knows no option by name.
 
 use serde_json::{Map, Value};
 
 use crate::config::options::{Kind, find};
 use crate::time::{Time, parse_time_or_date};
 
-/// A configuration object on its way to typed values.
+/// A configuration object, read value by value.
 pub(crate) struct Values<'a> {
     object: &'a Map<String, Value>,
-    /// What is wrong, one sentence each.
+    /// Problems found so far, one sentence each.
     pub(crate) problems: Vec<String>,
 }
 
 impl<'a> Values<'a> {
-    /// Over the file's top-level object.
+    /// Reads the top-level object of a configuration.
     pub(crate) fn new(object: &'a Map<String, Value>) -> Self {
         Self { object, problems: Vec::new() }
     }
@@ -26,7 +26,7 @@ impl<'a> Values<'a> {
         (!empty).then_some(value)
     }
 
-    /// A text, trimmed. Numbers are taken as their digits.
+    /// A trimmed text. A number counts as its digits.
     pub(crate) fn text(&mut self, name: &str) -> Option<String> {
         let value = self.present(name)?;
         match text_of(value) {
@@ -35,7 +35,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A number for which `fits` holds; `right` says what would be right.
+    /// A number that `fits`. `right` says in the error message what would be right.
     pub(crate) fn number(&mut self, name: &str, fits: impl Fn(f64) -> bool, right: &str) -> Option<f64> {
         let value = self.present(name)?;
         let number = match value {
@@ -75,7 +75,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Several texts; empty where there are none.
+    /// Several texts; empty if the value is absent.
     pub(crate) fn list(&mut self, name: &str) -> Vec<String> {
         let Some(value) = self.present(name) else { return Vec::new() };
         let parsed = value.as_str().filter(|text| text.trim_start().starts_with('['));
@@ -92,7 +92,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Several objects; empty where there are none.
+    /// Several objects; empty if the value is absent.
     pub(crate) fn objects(&mut self, name: &str) -> Vec<Value> {
         let Some(value) = self.present(name) else { return Vec::new() };
         let parsed = value.as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
@@ -102,7 +102,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A moment; naive times and bare dates are UTC.
+    /// A time. Times without a zone and dates are UTC.
     pub(crate) fn time(&mut self, name: &str) -> Option<Time> {
         let value = self.present(name)?;
         let parsed = value.as_str().and_then(|text| parse_time_or_date(text.trim()));
@@ -112,7 +112,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Notes that a required option is missing.
+    /// Adds a problem if a required option is missing, unless its value was reported as wrong.
     pub(crate) fn require<T>(&mut self, name: &str, value: Option<T>) -> Option<T> {
         let complained = |problem: &String| problem.starts_with(&format!("{name} "));
         if value.is_none() && !self.problems.iter().any(complained) {
@@ -122,7 +122,7 @@ impl<'a> Values<'a> {
         value
     }
 
-    /// Notes a wrong value; secrets are not quoted.
+    /// Adds the problem that a value is wrong. Does not quote secrets.
     pub(crate) fn wrong<T>(&mut self, name: &str, value: &Value, right: &str) -> Option<T> {
         let secret = find(name).is_some_and(|option| option.kind == Kind::Secret);
         let shown = if secret { "(hidden)".to_owned() } else { value.to_string() };

@@ -1,4 +1,5 @@
-//! Where the rows of a text are, and the top-level fields of each, found in the one pass that checks the text.
+//! Finds the rows of a text and the top-level fields of each row, in the same pass that checks the text. Does not read
+//! values.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,48 +7,48 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::json::scan::{Malformed, Scanner};
 use crate::json::text::unescape;
 
-/// Where one top-level field is; offsets into the scanned text.
+/// One top-level field, as offsets into the scanned text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Field {
     pub(super) name: (u32, u32),
     pub(super) value: (u32, u32),
-    /// The name holds an escape, and has to be read before it is compared.
+    /// The name holds an escape: unescape it before comparing.
     pub(super) escaped_name: bool,
-    /// The value holds a `\u` escape, and so perhaps a character that targets refuse.
+    /// The value holds a `\u` escape, and may hold a character that targets refuse.
     pub(super) unicode: bool,
 }
 
 impl Field {
-    /// The name as it stands in the text. As bytes: names are compared for every row, and whether a slice of text begins
-    /// with a whole character need not be asked again.
+    /// The name as the text has it. As bytes, because names are compared for every row, and a slice of a `str` would
+    /// check character boundaries each time.
     pub(super) fn raw_name<'a>(&self, text: &'a str) -> &'a [u8] {
         &text.as_bytes()[self.name.0 as usize..self.name.1 as usize]
     }
 }
 
-/// Where one row is, and which of the fields are its.
+/// One row: its place in the text, and its fields in the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RowSpan {
     pub(super) raw: Range<usize>,
-    /// Absent where the row is no object.
+    /// Absent if the row is no object.
     pub(super) fields: Option<Range<usize>>,
     pub(super) shape: Shape,
 }
 
-/// The names of a row's fields and their order: rows of one shape have the same names at the same places. Rows of a list
-/// mostly do, and what is found out for one holds for the next.
+/// Stands for the names of a row's fields and their order: rows of one shape have the same names at the same places.
+/// Most rows of a list do, so what is found out for one row holds for the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape(u64);
 
 impl Shape {
-    /// One that no row had before.
+    /// A shape that no row had before.
     fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// Where everything is that is read of a text.
+/// All rows of a text, and their fields.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Index {
     pub(super) rows: Vec<RowSpan>,
@@ -55,7 +56,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Of a text that is an array of rows.
+    /// Indexes a text that is an array of rows.
     pub(crate) fn of_array(text: &str) -> Result<Self, Malformed> {
         let mut scanner = Scanner::begin(text)?;
         let mut index = Self::default();
@@ -75,7 +76,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Of a text that is one object.
+    /// Indexes a text that is one object.
     pub(crate) fn of_object(text: &str) -> Result<Self, Malformed> {
         let mut scanner = Scanner::begin(text)?;
         let mut index = Self::default();
@@ -111,7 +112,7 @@ impl Index {
         Ok(())
     }
 
-    /// The shape of the row before, if the row whose fields begin at `first` has it too.
+    /// The shape of the row before, if the new row has it too. The new row's fields begin at `first`.
     fn shape_before(&self, text: &str, first: usize) -> Option<Shape> {
         let before = self.rows.last()?;
         let fields = &self.fields[before.fields.clone()?];
@@ -143,7 +144,7 @@ impl Index {
         }
     }
 
-    /// Of a name that occurs twice in a row the last value counts, as parsers have it.
+    /// If a name occurs twice in a row, its last value counts, as in JSON parsers.
     fn dedupe_names(&mut self, text: &str, first: usize) {
         let name = |field: &Field| &text[field.name.0 as usize..field.name.1 as usize];
         let same = |a: &Field, b: &Field| {
@@ -165,7 +166,7 @@ impl Index {
     }
 }
 
-/// Texts of 4 GiB are refused at the beginning.
+/// An offset in 32 bits. The scanner refuses longer texts.
 #[expect(clippy::cast_possible_truncation, reason = "checked by Scanner::begin")]
 const fn offset(at: usize) -> u32 {
     at as u32

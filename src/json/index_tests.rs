@@ -1,4 +1,4 @@
-//! Scanner and index against a JSON parser: it accepts what the parser accepts, and finds what the parser finds.
+//! Compares scanner and index with a JSON parser: they accept what it accepts, and find what it finds.
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -12,7 +12,7 @@ fn parser_accepts(text: &str) -> bool {
     serde_json::from_str::<&RawValue>(text).is_ok()
 }
 
-/// Rows as a parser finds them.
+/// The rows that a parser finds.
 fn rows_by_parser(text: &str) -> Result<Vec<String>, Malformed> {
     let rows: Result<Vec<&RawValue>, _> = serde_json::from_str(text);
     match rows {
@@ -167,7 +167,7 @@ proptest! {
         let mut text: Vec<u8> = Value::from(vec![row]).to_string().into_bytes();
         let at = at.index(text.len());
         text[at] = byte.as_bytes()[0];
-        // Spoiled in the middle of a character it is no text at all.
+        // A change in the middle of a character leaves no valid text.
         if let Ok(text) = std::str::from_utf8(&text) {
             check(text);
         }

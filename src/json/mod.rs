@@ -1,6 +1,6 @@
-//! JSON as text: checked, split into rows and fields, repaired; never built into a tree.
+//! JSON as text: checks it, splits it into rows and fields, and repairs it. Never builds a tree.
 //!
-//! Knows neither Sentry nor Singer: pages are read with it, and records are written from it.
+//! Pages are read with it, and records are written with it. Knows neither Sentry nor Singer.
 
 pub(crate) mod index;
 pub(crate) mod row;

@@ -1,4 +1,4 @@
-//! One JSON object as text: its top-level fields, found without building a tree.
+//! One JSON object as text: finds its top-level fields without building a tree. Does not know what the fields mean.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,13 +7,13 @@ use crate::json::index::{self, Index, Shape};
 use crate::json::scan;
 use crate::json::text;
 
-/// The top-level fields of one JSON object, in wire order; names and values are slices of the text.
+/// The top-level fields of one JSON object, in the order of the text. Names and values are slices of the text.
 #[derive(Debug)]
 pub(crate) struct Row<'a> {
     text: &'a str,
     raw: Range<usize>,
     fields: Cow<'a, [index::Field]>,
-    /// Which names its fields have, in which order.
+    /// The names and the order of its fields.
     pub(crate) shape: Shape,
 }
 
@@ -25,12 +25,12 @@ pub(crate) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// The name between its quotes, as it stands in the text.
+    /// The name without quotes, as the text has it.
     pub(crate) fn raw_name(&self) -> &'a str {
         &self.text[self.at.name.0 as usize..self.at.name.1 as usize]
     }
 
-    /// The name.
+    /// The name, unescaped.
     pub(crate) fn name(&self) -> Cow<'a, str> {
         if self.at.escaped_name { text::unescape(self.raw_name()) } else { Cow::Borrowed(self.raw_name()) }
     }
@@ -52,15 +52,15 @@ impl<'a> Field<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The `nth` row of an indexed text; `None` where it is no object.
+    /// The `nth` row of an indexed text; `None` if it is no object.
     pub(crate) fn of(text: &'a str, index: &'a Index, nth: usize) -> Option<Self> {
         let row = index.rows.get(nth)?;
         let fields = Cow::Borrowed(&index.fields[row.fields.clone()?]);
         Some(Self { text, raw: row.raw.clone(), fields, shape: row.shape })
     }
 
-    /// Splits a text that is an object into its fields; `None` when it is none. Of a name that occurs twice the last
-    /// value counts, as parsers have it.
+    /// Splits a text into fields; `None` if the text is no object. If a name occurs twice, its last value counts, as in
+    /// JSON parsers.
     pub(crate) fn scan(text: &'a str) -> Option<Self> {
         let index = Index::of_object(text).ok()?;
         let (raw, shape) = index.rows.first().map(|row| (row.raw.clone(), row.shape))?;
@@ -92,7 +92,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A field that is an object itself.
+    /// The object in a field; `None` if it holds none.
     pub(crate) fn object(&self, name: &str) -> Option<Row<'a>> {
         Row::scan(self.get(name)?)
     }
@@ -103,8 +103,8 @@ impl<'a> Row<'a> {
     }
 }
 
-/// Calls `each` with the raw name (without quotes) and raw value of every entry of an object. The text must be JSON:
-/// it is skipped over, not checked again.
+/// Calls `each` with the raw name (without quotes) and the raw value of every entry of an object; `None` if `raw` is no
+/// object. The text must be JSON: this does not check it again.
 pub(crate) fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
     let bytes = raw.as_bytes();
     let mut at = skip_space(bytes, 0);
@@ -127,7 +127,7 @@ pub(crate) fn entries<'a>(raw: &'a str, mut each: impl FnMut(&'a str, &'a str)) 
     Some(())
 }
 
-/// The raw value of a field of an object, which must be JSON; of a name that occurs twice the last counts.
+/// The raw value of a field of an object. The text must be JSON. If the name occurs twice, its last value counts.
 pub(crate) fn field<'a>(raw: &'a str, wanted: &str) -> Option<&'a str> {
     let mut found = None;
     entries(raw, |name, value| {
@@ -138,7 +138,7 @@ pub(crate) fn field<'a>(raw: &'a str, wanted: &str) -> Option<&'a str> {
     found
 }
 
-/// Calls `each` with the raw text of every item of an array. The text must be JSON.
+/// Calls `each` with the raw text of every item of an array; `None` if `raw` is no array. The text must be JSON.
 pub(crate) fn items<'a>(raw: &'a str, mut each: impl FnMut(&'a str)) -> Option<()> {
     let bytes = raw.as_bytes();
     let mut at = skip_space(bytes, 0);
@@ -178,7 +178,8 @@ fn skip_string(bytes: &[u8], start: usize) -> usize {
     }
 }
 
-/// From the first byte of a value to just past its last. Depth is counted, not recursed into: hostile nesting costs nothing.
+/// From the first byte of a value to just past its last. Counts the depth and does not recurse, so hostile nesting
+/// cannot overflow the stack.
 fn skip_value(bytes: &[u8], start: usize) -> usize {
     let mut depth = 0_usize;
     let mut at = start;

@@ -1,14 +1,14 @@
-//! Checks that a text is JSON, one value after the other, without building anything.
+//! Checks that a text is JSON, value by value. Builds nothing, and does not know what the values mean.
 //!
-//! Accepts what RFC 8259 allows, and, as most parsers do, halves of surrogate pairs in escapes. Depth is counted, not
-//! recursed into, so hostile nesting costs nothing.
+//! Accepts what RFC 8259 allows. Like most parsers it also accepts lone halves of surrogate pairs in escapes. Keeps the
+//! open containers in a list and does not recurse, so hostile nesting cannot overflow the stack.
 
-/// Why a text has no rows.
+/// Why no rows can be read from a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Malformed {
-    /// Not JSON, or cut short, or longer than offsets can tell (4 GiB).
+    /// Not JSON, or cut short, or too long for 32-bit offsets (4 GiB).
     NotJson,
-    /// JSON of another shape.
+    /// JSON, but not the array or object that was expected.
     OtherShape,
 }
 
@@ -17,9 +17,9 @@ pub(super) struct Scanner<'a> {
     pub(super) text: &'a str,
     bytes: &'a [u8],
     pub(super) at: usize,
-    /// A `\u` escape has been passed.
+    /// The scanner has passed a `\u` escape.
     pub(super) unicode: bool,
-    /// The containers that are open: `true` for objects.
+    /// The open containers; `true` for an object, `false` for an array.
     open: Vec<bool>,
 }
 
@@ -43,7 +43,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The whole of it is something else, or no JSON at all.
+    /// Reads the rest: it is JSON of another shape, or no JSON.
     pub(super) fn other_shape(&mut self) -> Malformed {
         match self.value().and_then(|()| self.end()) {
             Ok(()) => Malformed::OtherShape,
@@ -56,7 +56,7 @@ impl<'a> Scanner<'a> {
         if self.at == self.bytes.len() { Ok(()) } else { Err(Malformed::NotJson) }
     }
 
-    /// Just behind an opening bracket: whether the closing one follows.
+    /// Call just after an opening bracket: whether the closing one follows. Passes it.
     pub(super) fn closes(&mut self, bracket: u8) -> bool {
         self.space();
         let closes = self.peek() == Some(bracket);
@@ -64,7 +64,7 @@ impl<'a> Scanner<'a> {
         closes
     }
 
-    /// Just behind a value of a container: passes a comma, or the closing bracket and says so.
+    /// Call just after a value in a container: passes a comma, or the closing bracket. Whether it was the bracket.
     pub(super) fn ends_after_value(&mut self, bracket: u8) -> Result<bool, Malformed> {
         self.space();
         let byte = self.peek().ok_or(Malformed::NotJson)?;
@@ -86,12 +86,12 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Passes a value, whatever is inside.
+    /// Passes a value and everything in it.
     pub(super) fn value(&mut self) -> Result<(), Malformed> {
         self.space();
         let outside = self.open.len();
         loop {
-            // Down: into containers until a value that is none, or an empty one.
+            // Down: enter containers until a value is no container, or an empty one.
             let opened = match self.peek().ok_or(Malformed::NotJson)? {
                 b'"' => self.string().map(|_| false)?,
                 b'{' => self.enter(true, b'}')?,
@@ -104,7 +104,7 @@ impl<'a> Scanner<'a> {
             if opened {
                 continue;
             }
-            // Up: out of containers until one goes on.
+            // Up: leave containers until one has another value.
             loop {
                 if self.open.len() == outside {
                     return Ok(());
@@ -124,7 +124,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Enters a container, as far as its first value; `false` if it is empty, and passed.
+    /// Enters a container and stops at its first value. `false` if the container is empty; then it is passed.
     fn enter(&mut self, object: bool, bracket: u8) -> Result<bool, Malformed> {
         self.at += 1;
         if self.closes(bracket) {
@@ -172,7 +172,7 @@ impl<'a> Scanner<'a> {
         if self.at > start { Ok(()) } else { Err(Malformed::NotJson) }
     }
 
-    /// Passes a string from quote to quote; says whether it holds escapes.
+    /// Passes a string from quote to quote. Returns whether it holds escapes.
     pub(super) fn string(&mut self) -> Result<bool, Malformed> {
         if self.peek() != Some(b'"') {
             return Err(Malformed::NotJson);
@@ -212,12 +212,13 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The first byte from `at` on that ends a run of plain text: a quote, a backslash or a control character. Looks at
-/// eight bytes at once.
+/// Index of the first byte from `at` on that ends plain text: a quote, a backslash or a control character. Looks at
+/// eight bytes at a time.
 pub(super) fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = 0x8080_8080_8080_8080;
-    // The lowest byte that is zero, or below a bound, gets its high bit; bytes above it may get one by mistake.
+    // The lowest byte that is zero, or below a bound, gets its high bit. Higher bytes may get it by mistake: only the
+    // lowest one counts.
     let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| chunk.try_into().ok()) {
         let word = u64::from_le_bytes(chunk);

@@ -1,11 +1,11 @@
-//! JSON strings as text: reading escapes, writing strings, and repairing what targets refuse.
+//! JSON strings as text: reads escapes, writes strings, and repairs characters that targets refuse.
 //!
-//! `\u0000` and halves of surrogate pairs are legal in JSON text, yet Postgres, CSV and `DuckDB` targets die
-//! on them, so records carry U+FFFD in their place. Knows nothing of records or schemas.
+//! `\u0000` and lone halves of surrogate pairs are legal in JSON, but Postgres, CSV and `DuckDB` targets fail on them.
+//! Records have U+FFFD in their place. Knows nothing of records or schemas.
 
 use std::borrow::Cow;
 
-/// The text of a raw JSON string body (without its quotes).
+/// The text of a raw JSON string; `body` has no quotes.
 pub(crate) fn unescape(body: &str) -> Cow<'_, str> {
     if !body.contains('\\') {
         return Cow::Borrowed(body);
@@ -18,7 +18,7 @@ pub(crate) fn unescape(body: &str) -> Cow<'_, str> {
 
 /// Appends `text` as a JSON string, quotes included.
 pub(crate) fn push_string(out: &mut Vec<u8>, text: &str) {
-    // Writing to a Vec cannot fail, and a string always has a JSON form.
+    // Writing to a Vec cannot fail, and every string has a JSON form.
     let _ = serde_json::to_writer(out, text);
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn quote(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Appends raw JSON with `\u0000` and lone surrogates replaced by `\ufffd`; returns how many were replaced.
+/// Appends raw JSON, with `\ufffd` in place of `\u0000` and lone surrogates. Returns how many it replaced.
 pub(crate) fn push_repaired(out: &mut Vec<u8>, raw: &str) -> u64 {
     let bytes = raw.as_bytes();
     let mut replaced = 0;
@@ -37,7 +37,7 @@ pub(crate) fn push_repaired(out: &mut Vec<u8>, raw: &str) -> u64 {
     let mut at = 0;
     while let Some(found) = find_backslash(bytes, at) {
         let Some(unit) = unit_at(bytes, found) else {
-            at = found + 2; // another escape: its second byte is no backslash of its own
+            at = found + 2; // another escape: its second byte may be a backslash, but begins no escape
             continue;
         };
         let low = unit_at(bytes, found + 6);
@@ -62,7 +62,7 @@ fn find_backslash(bytes: &[u8], from: usize) -> Option<usize> {
     rest.iter().position(|b| *b == b'\\').map(|i| from + i)
 }
 
-/// The code unit of a `\uXXXX` escape that begins at `at`.
+/// The code unit of the `\uXXXX` escape at `at`; `None` if there is none.
 fn unit_at(bytes: &[u8], at: usize) -> Option<u32> {
     let escape = bytes.get(at..at + 6)?;
     if escape[0] != b'\\' || escape[1] != b'u' {

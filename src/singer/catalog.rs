@@ -1,6 +1,6 @@
-//! The catalog: what discovery prints and what a sync is given back, perhaps edited, perhaps stale.
+//! The catalog. Discovery prints it; a sync gets it back, perhaps edited, perhaps stale.
 //!
-//! Reads leniently (unknown keys, missing parts, booleans as strings); the meaning of the metadata is in
+//! Reads leniently: unknown keys, missing parts, booleans as strings. Does not know what the metadata means: that is in
 //! `selection`.
 
 use anyhow::{Context, Result};
@@ -27,13 +27,13 @@ pub(crate) struct CatalogEntry {
     /// Names of the properties that make up the primary key.
     #[serde(default)]
     pub(crate) key_properties: Vec<String>,
-    /// `FULL_TABLE` or `INCREMENTAL`, as a tap's default or a user's wish.
+    /// `FULL_TABLE` or `INCREMENTAL`: the tap's default, or what the user asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replication_method: Option<String>,
-    /// The property whose time the bookmark follows.
+    /// The property whose time becomes the bookmark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replication_key: Option<String>,
-    /// Legacy: selection on the entry itself.
+    /// Legacy: whether the stream is selected, on the entry itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) selected: Option<Value>,
     /// JSON Schema of a record.
@@ -61,7 +61,7 @@ impl Catalog {
         serde_json::from_str(text).context("the catalog is not valid: expected {\"streams\": [...]}")
     }
 
-    /// The entry of a stream, by `tap_stream_id` or, where that is missing, by `stream`.
+    /// The entry of a stream: by `tap_stream_id`, or by `stream` if an entry has no `tap_stream_id`.
     pub(crate) fn entry(&self, tap_stream_id: &str) -> Option<&CatalogEntry> {
         self.streams.iter().find(|entry| entry.id() == tap_stream_id)
     }
@@ -78,7 +78,7 @@ impl CatalogEntry {
         self.metadata.iter().find(|item| item.breadcrumb == breadcrumb).map(|item| &item.metadata)
     }
 
-    /// The replication method asked for: metadata first, then the entry.
+    /// The replication method that the catalog asks for. Metadata wins over the entry.
     pub(crate) fn replication_method(&self) -> Option<&str> {
         self.metadata_at(&[])
             .and_then(|metadata| metadata.get("replication-method"))
@@ -86,7 +86,7 @@ impl CatalogEntry {
             .or(self.replication_method.as_deref())
     }
 
-    /// This entry with what a stale catalog lacks: properties and metadata that were added since.
+    /// Adds what a stale catalog lacks: properties and metadata of `ours` that are newer than it.
     #[must_use]
     pub(crate) fn completed_by(mut self, ours: &Self) -> Self {
         if !self.schema.get("properties").is_some_and(Value::is_object) {

@@ -1,6 +1,6 @@
 //! SCHEMA, RECORD, STATE and `ACTIVATE_VERSION` as lines of JSON.
 //!
-//! Knows the form of messages only; who writes them, and when, is decided elsewhere.
+//! Knows the form of messages only, not who writes them or when.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -27,18 +27,18 @@ pub(crate) fn schema_line(
 /// A STATE line, newline included.
 pub(crate) fn state_line(state: &impl Serialize) -> Vec<u8> {
     let mut out = b"{\"type\":\"STATE\",\"value\":".to_vec();
-    // Writing to memory cannot fail, and a state has text keys only.
+    // Writing to memory cannot fail, and all keys of a state are texts.
     let _ = serde_json::to_writer(&mut out, state);
     out.extend_from_slice(b"}\n");
     out
 }
 
-/// An `ACTIVATE_VERSION` line, newline included: rows of other versions are gone.
+/// An `ACTIVATE_VERSION` line, newline included. Tells the target that rows of other versions are gone.
 pub(crate) fn activate_version_line(stream: &str, version: i64) -> Vec<u8> {
     line(&json!({"type": "ACTIVATE_VERSION", "stream": stream, "version": version}))
 }
 
-/// What precedes the record in every RECORD line of a stream that was read at `extracted`.
+/// The part of a RECORD line before the record. It is the same for all rows of a stream that were read at `extracted`.
 pub(crate) fn record_start(stream: &str, extracted: DateTime<Utc>, version: Option<i64>) -> Vec<u8> {
     let mut out = b"{\"type\":\"RECORD\",\"stream\":".to_vec();
     text::push_string(&mut out, stream);
@@ -52,7 +52,7 @@ pub(crate) fn record_start(stream: &str, extracted: DateTime<Utc>, version: Opti
     out
 }
 
-/// What follows the record.
+/// The part of a RECORD line after the record.
 pub(crate) const RECORD_END: &[u8] = b"}\n";
 
 fn line(message: &Value) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! The Singer protocol: catalog, messages, state, and the one owner of stdout.
 //!
-//! Nothing in this folder knows Sentry: it deals in streams, schemas, bookmarks and raw JSON rows.
+//! Nothing in this folder knows Sentry. It handles streams, schemas, bookmarks and raw JSON rows.
 
 pub(crate) mod catalog;
 pub(crate) mod message;

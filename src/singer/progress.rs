@@ -1,7 +1,8 @@
-//! Half-read windows: how much of one is done, so that a run that was killed is continued where it was.
+//! Progress inside a sync window that is half read, so that the next run continues where a killed run stopped.
 //!
-//! Written as `progress_markers`, the Singer SDK's word for what comes and goes in a bookmark. A marker covers only
-//! records that were written before it. Its size is bounded by projects and by what is read at once.
+//! Written as `progress_markers`, the Singer SDK's name for the temporary part of a bookmark. A marker covers only
+//! records that were written before it. The number of projects and of parallel reads bounds its size.
+//! Does not know how windows are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,114 +10,115 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Time, seconds};
 
-/// A run that has not come to its end, so that the next one can go on with it.
+/// A run that has not ended. The next run continues it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Unfinished {
-    /// When it began, by the clock of the machine it ran on.
+    /// When it began, by the clock of its machine.
     #[serde(with = "seconds")]
     pub(crate) began: Time,
-    /// Full tables that it has read whole.
+    /// Full tables that it has read to the end.
     #[serde(default)]
     pub(crate) done: BTreeSet<String>,
 }
 
-/// A window that is half read: its fixed end, and what of it is done.
+/// A window that is half read: its fixed end, and which part of it is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// The window's end.
     #[serde(with = "seconds")]
     pub(crate) end: Time,
-    /// Projects that are done up to `end`.
+    /// Projects that are read up to `end`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) done: BTreeSet<String>,
     /// Projects that are half read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) projects: BTreeMap<String, Partition>,
-    /// Streams that are read together with the one under which this stands, and are as far.
+    /// Streams that are read together with the progress owner, the stream whose bookmark holds this. They are as far.
     #[serde(default, rename = "with", skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) co_read: BTreeSet<String>,
-    /// Where the reading of one list is.
+    /// Position in the one list that is being read.
     #[serde(flatten)]
     pub(crate) position: Position,
 }
 
 impl Progress {
-    /// Whether it holds for these streams too, beside the one under which it stands: one that is selected since was not
-    /// read so far.
+    /// Whether it covers these streams too, beside the progress owner. It does not cover a stream that was selected
+    /// later, which is not as far.
     pub(crate) fn holds_for(&self, mut others: impl Iterator<Item = &'static str>) -> bool {
         others.all(|name| self.co_read.contains(name))
     }
 }
 
-/// A place in a list.
+/// A position in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {
-    /// Start of the window the list was asked for, where there are several.
+    /// Start of the list's window, if several windows are read.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub(crate) start: Option<Time>,
-    /// Which of several lists.
+    /// Which list, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) list: Option<String>,
-    /// In a list that comes newest first: everything newer than this second is done.
+    /// In a list that is sorted newest first: everything newer than this second is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Time>,
-    /// In a list without times: the last row that is done.
+    /// In a list without times: key of the last row that is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) item: Option<String>,
 }
 
-/// How far one project's events are.
+/// How far the events of one project are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Partition {
-    /// In the project's own list everything newer than this second is done.
+    /// In the project's event list, everything newer than this second is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Time>,
-    /// Rows taken of the project's own list.
+    /// Number of rows that were read from the project's event list.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) taken: u64,
-    /// How the project is read: what is done counts for that access path alone.
+    /// The access path of the project. The rest of this counts for that access path alone.
     #[serde(default, rename = "way", skip_serializing_if = "Option::is_none")]
     pub(crate) access_path: Option<String>,
-    /// The project's own list is done.
+    /// The project's event list is done.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) listed: bool,
-    /// Issues that were read one by one.
+    /// Issues whose events are read one issue at a time.
     #[serde(flatten)]
     pub(crate) issues: Frontier,
 }
 
-/// Issues read side by side in the order of their ids: all up to one are done, and some beyond it.
+/// Progress over issues that are read in parallel, in the order of their ids. All issues up to one id are done, and
+/// some beyond it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Frontier {
     /// Every issue up to this one is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) issue: Option<String>,
-    /// Issues beyond it that are done, or half read: completed out of order.
+    /// Issues beyond it that are done or half read: completed out of order.
     #[serde(default, rename = "ahead", skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) out_of_order: BTreeMap<String, OutOfOrder>,
 }
 
-/// An issue beyond the frontier.
+/// How far an issue beyond the frontier is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutOfOrder {
-    /// Everything newer than this second is done; absent, the issue is done.
+    /// Everything newer than this second is done. If absent, the whole issue is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Time>,
 }
 
-/// What is left to do of an issue.
+/// Which part of an issue's events is still to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Left {
     /// All of it.
     Everything,
-    /// What is not newer than this second.
+    /// Everything that is not newer than this second.
     Until(Time),
     /// Nothing.
     Nothing,
 }
 
 impl Frontier {
-    /// What is left of an issue.
+    /// Which part of an issue's events is still to be read.
     pub(crate) fn left(&self, issue: &str) -> Left {
         match self.out_of_order.get(issue) {
             Some(OutOfOrder { until: Some(until) }) => Left::Until(*until),
@@ -126,12 +128,13 @@ impl Frontier {
         }
     }
 
-    /// Notes that an issue is done down to a second.
+    /// Records that an issue is read down to a second.
     pub(crate) fn advance_to(&mut self, issue: &str, until: Time) {
         self.out_of_order.insert(issue.to_owned(), OutOfOrder { until: Some(until) });
     }
 
-    /// Notes that an issue is done. `all` are the window's issues in order; the frontier moves over what is done.
+    /// Records that an issue is done. `all` are the window's issues in order. The frontier moves past those that are
+    /// done.
     pub(crate) fn finish<'a>(&mut self, issue: &str, all: impl Iterator<Item = &'a str>) {
         self.out_of_order.insert(issue.to_owned(), OutOfOrder::default());
         let frontier = self.issue.clone();
@@ -146,7 +149,7 @@ impl Frontier {
     }
 }
 
-/// Ids are decimal numbers as text: shorter ones are smaller.
+/// Sorts ids as numbers: they are decimal numbers as text, so a shorter id is smaller.
 pub(crate) fn id_order(id: &str) -> (usize, &str) {
     (id.len(), id)
 }
@@ -176,7 +179,7 @@ mod tests {
                 let left = if done.contains(id) { Left::Nothing } else { Left::Everything };
                 prop_assert_eq!(frontier.left(id), left, "issue {}", id);
             }
-            // What stands beyond the frontier is bounded by the gaps before it.
+            // Only finished issues are kept beyond the frontier.
             prop_assert!(frontier.out_of_order.len() <= done.len());
         }
     }

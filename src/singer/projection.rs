@@ -1,8 +1,8 @@
-//! From one raw row to one raw record: selected fields are copied, the rest is left out, and values that do
-//! not have the declared type are brought to it.
+//! Turns one raw row into one raw record. Copies selected fields, leaves the others out, and converts values that lack
+//! the declared type.
 //!
-//! Servers of different ages give the same field different types (numbers for ids, objects for strings), and
-//! strict targets die on that. What is changed or left out is counted in [`Notes`], never silent.
+//! Servers of different ages give a field different types (a number for an id, an object for a string), and strict
+//! targets fail on that. [`Notes`] count everything that is changed or left out. Knows no stream by name.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -14,16 +14,16 @@ use crate::json::text;
 use crate::singer::selection::Kept;
 use crate::singer::types::{Kind, convert, fits, kind_of};
 
-/// What happened to the rows of a stream beside being copied.
+/// Counts what was changed or left out in the rows of a stream.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Notes {
-    /// Fields that the schema does not declare, left out: name and number of rows.
+    /// Fields that were left out because the schema does not declare them: name and number of rows.
     pub(crate) dropped: BTreeMap<String, u64>,
-    /// Fields whose value was brought to the declared type: name and number of rows.
+    /// Fields whose value was converted to the declared type: name and number of rows.
     pub(crate) converted: BTreeMap<String, u64>,
-    /// Fields whose value could not be brought to the declared type and was written as null.
+    /// Fields whose value could not be converted, and was written as null: name and number of rows.
     pub(crate) unreadable: BTreeMap<String, u64>,
-    /// Characters that no target accepts, replaced by U+FFFD.
+    /// Number of characters that targets refuse and that were replaced by U+FFFD.
     pub(crate) replaced_characters: u64,
 }
 
@@ -43,20 +43,20 @@ impl Notes {
     }
 }
 
-/// A row without the field that its stream is keyed by; it cannot be written.
+/// The row lacks this key property and cannot be written.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MissingKey(pub String);
 
 #[derive(Debug)]
 struct Field {
     name: String,
-    /// `,"name":`, ready to be copied.
+    /// `,"name":`, ready to copy.
     label: Vec<u8>,
     kind: Kind,
     kept: Kept,
 }
 
-/// The compiled form of one stream's schema and selection.
+/// One stream's schema and selection, compiled.
 #[derive(Debug)]
 pub(crate) struct Projection {
     fields: HashMap<String, Field>,
@@ -66,8 +66,8 @@ pub(crate) struct Projection {
 }
 
 impl Projection {
-    /// Compiles. `schema` is what the SCHEMA message says, `declared` every property that the stream has,
-    /// `required` the properties without which a row cannot be written.
+    /// Compiles. `schema` is that of the SCHEMA message. `declared` names all properties of the stream. Without the
+    /// properties in `required` a row cannot be written.
     pub(crate) fn new(
         schema: &Value,
         declared: impl IntoIterator<Item = String>,
@@ -90,29 +90,29 @@ impl Projection {
         Self { fields, deselected, required, keep_unknown }
     }
 
-    /// Whether records carry this field.
+    /// Whether records have this field.
     pub(crate) fn selects(&self, name: &str) -> bool {
         self.fields.contains_key(name)
     }
 
-    /// Begins writing records.
+    /// Starts to write records.
     pub(crate) fn writer(&self) -> RecordWriter<'_> {
         RecordWriter { projection: self, plan: Plan::default(), notes: Notes::default() }
     }
 
-    /// What becomes of the fields of rows like this one.
+    /// Plans the fields of all rows that have the same shape as this one and the same names of overrides.
     fn plan(&self, row: &Row<'_>, overrides: &[(&str, &str)]) -> Plan<'_> {
-        let fate = |name: &str| match self.fields.get(name) {
-            Some(field) => Fate::Field(field),
-            None if self.deselected.contains(name) => Fate::LeftOut,
-            None => Fate::Unknown,
+        let action = |name: &str| match self.fields.get(name) {
+            Some(field) => FieldAction::Write(field),
+            None if self.deselected.contains(name) => FieldAction::LeaveOut,
+            None => FieldAction::Unknown,
         };
         let own = row.fields().map(|field| {
             let overridden = overrides.iter().any(|(name, _)| field.is_named(name));
-            if overridden { Fate::LeftOut } else { fate(&field.name()) }
+            if overridden { FieldAction::LeaveOut } else { action(&field.name()) }
         });
         let names = overrides.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let added = overrides.iter().map(|(name, _)| fate(name));
+        let added = overrides.iter().map(|(name, _)| action(name));
         Plan { shape: Some(row.shape), names, own: own.collect(), added: added.collect() }
     }
 
@@ -129,22 +129,23 @@ impl Projection {
     }
 }
 
-/// What becomes of a row's field.
+/// What is done with a field.
 #[derive(Debug, Clone, Copy)]
-enum Fate<'a> {
-    Field(&'a Field),
-    /// Deselected, or replaced by a value of ours.
-    LeftOut,
+enum FieldAction<'a> {
+    Write(&'a Field),
+    /// Deselected, or replaced by an override.
+    LeaveOut,
+    /// The schema does not declare it.
     Unknown,
 }
 
-/// What becomes of the fields of all rows of one shape, with the same names of ours.
+/// What is done with each field, for all rows of one shape that have overrides of the same names.
 #[derive(Debug, Default)]
 struct Plan<'a> {
     shape: Option<Shape>,
     names: Vec<String>,
-    own: Vec<Fate<'a>>,
-    added: Vec<Fate<'a>>,
+    own: Vec<FieldAction<'a>>,
+    added: Vec<FieldAction<'a>>,
 }
 
 impl Plan<'_> {
@@ -154,17 +155,17 @@ impl Plan<'_> {
     }
 }
 
-/// Writes records of one stream; remembers from row to row what becomes of each field.
+/// Writes records of one stream. Keeps the plan of the last row: the next row often has the same shape.
 #[derive(Debug)]
 pub(crate) struct RecordWriter<'a> {
     projection: &'a Projection,
     plan: Plan<'a>,
-    /// What was left out, converted or repaired so far.
+    /// Counts of what was left out, converted or repaired so far.
     pub(crate) notes: Notes,
 }
 
 impl RecordWriter<'_> {
-    /// Appends the record for `row`. `overrides` are raw JSON values that replace or join the row's own.
+    /// Appends the record of `row`. `overrides` are raw JSON values that replace fields of the row or are added to it.
     pub(crate) fn write(
         &mut self,
         out: &mut Vec<u8>,
@@ -177,23 +178,23 @@ impl RecordWriter<'_> {
         }
         let start = out.len();
         let (notes, keep_unknown) = (&mut self.notes, self.projection.keep_unknown);
-        for (field, fate) in row.fields().zip(&self.plan.own) {
-            match fate {
-                Fate::Field(known) => known.put(out, field.value(), field.has_unicode_escapes(), notes),
-                Fate::LeftOut => {}
-                Fate::Unknown if keep_unknown => put_unknown(out, &field.name(), field.value(), notes),
-                Fate::Unknown => count(&mut notes.dropped, &field.name()),
+        for (field, action) in row.fields().zip(&self.plan.own) {
+            match action {
+                FieldAction::Write(known) => known.put(out, field.value(), field.has_unicode_escapes(), notes),
+                FieldAction::LeaveOut => {}
+                FieldAction::Unknown if keep_unknown => put_unknown(out, &field.name(), field.value(), notes),
+                FieldAction::Unknown => count(&mut notes.dropped, &field.name()),
             }
         }
-        for ((name, value), fate) in overrides.iter().zip(&self.plan.added) {
-            match fate {
-                Fate::Field(known) => known.put(out, value, value.contains("\\u"), notes),
-                Fate::Unknown if keep_unknown => put_unknown(out, name, value, notes),
-                Fate::LeftOut => {}
-                Fate::Unknown => count(&mut notes.dropped, name),
+        for ((name, value), action) in overrides.iter().zip(&self.plan.added) {
+            match action {
+                FieldAction::Write(known) => known.put(out, value, value.contains("\\u"), notes),
+                FieldAction::Unknown if keep_unknown => put_unknown(out, name, value, notes),
+                FieldAction::LeaveOut => {}
+                FieldAction::Unknown => count(&mut notes.dropped, name),
             }
         }
-        // Every field begins with a comma; the first one's makes place for the brace.
+        // Every field begins with a comma. The brace takes the place of the first comma.
         match out.get_mut(start) {
             Some(comma) => *comma = b'{',
             None => out.push(b'{'),
@@ -218,7 +219,7 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
 }
 
 impl Field {
-    /// `unicode` says that the value holds `\u` escapes, and has to be looked through for what targets refuse.
+    /// `unicode` says that the value holds `\u` escapes, and may hold characters that targets refuse.
     fn put(&self, out: &mut Vec<u8>, value: &str, unicode: bool, notes: &mut Notes) {
         out.extend_from_slice(&self.label);
         let first = value.as_bytes().first().copied().unwrap_or(b'n');
@@ -266,7 +267,7 @@ fn put_kept(out: &mut Vec<u8>, value: &str, kept: &Kept, unicode: bool, notes: &
             });
             close(out, separator, b'[', b']');
         }
-        // Whole, or a null or another shape that has nothing to cut away.
+        // All of it is kept, or it is null or of another shape and has nothing to cut.
         Kept::Whole | Kept::Properties(_) | Kept::Items(_) => put_raw(out, value, unicode, notes),
     }
 }

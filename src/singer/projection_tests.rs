@@ -1,4 +1,4 @@
-//! What a record looks like for a row: selection, conversion, and what is counted on the way.
+//! Which record a row becomes: selection, conversion, and what is counted.
 
 use std::collections::BTreeMap;
 
@@ -187,7 +187,7 @@ proptest! {
         let raw = if pretty { format!("{row:#}") } else { row.to_string() };
         let schema = json!({"properties": {"id": {"type": "string"}}});
         let (written, _) = record(&projection(&schema, json!([]), true), &raw, &[]);
-        // The one change a record may show: characters that targets refuse.
+        // Nothing but characters that targets refuse may differ.
         if !raw.contains("\\u0000") {
             prop_assert_eq!(written, row);
         }

@@ -1,7 +1,7 @@
-//! Which streams and which properties of them a catalog selects.
+//! Which streams a catalog selects, and which of their properties. Knows no stream by name.
 //!
-//! Order of authority, as in the Singer SDK: a deselected parent, `unsupported`, `automatic`, `selected`,
-//! `selected-by-default`, the parent. The legacy `selected` inside a schema counts as `selected`.
+//! The first that applies decides, as in the Singer SDK: a deselected parent, `unsupported`, `automatic`, `selected`,
+//! `selected-by-default`, the parent. The legacy `selected` in a schema counts as `selected`.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde_json::{Map, Value};
 
 use crate::singer::catalog::CatalogEntry;
 
-/// What is kept of one schema node: everything, or only some of its properties.
+/// Which part of a schema node is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Kept {
-    /// The node with all that is below it.
+    /// The node with everything below it.
     Whole,
-    /// An object of which only the named properties are written.
+    /// An object, with these properties only.
     Properties(BTreeMap<String, Kept>),
-    /// An array whose items are cut down.
+    /// An array, with this part of each item.
     Items(Box<Kept>),
 }
 
-/// Whether the stream is to be synced. `by_default` is the tap's own opinion, used when the catalog has none.
+/// Whether the stream is selected. `by_default` decides if the catalog does not.
 pub(crate) fn stream_is_selected(entry: &CatalogEntry, by_default: bool) -> bool {
     let empty = Map::new();
     let root = entry.metadata_at(&[]).unwrap_or(&empty);
@@ -34,8 +34,8 @@ pub(crate) fn stream_is_selected(entry: &CatalogEntry, by_default: bool) -> bool
         .unwrap_or(by_default)
 }
 
-/// The part of `schema` that is selected, and what to keep of each record. `schema` is the effective schema
-/// of the stream; `entry` holds the wishes; `automatic` names what is always written.
+/// The selected part of `schema`, and which part of each record to keep. `schema` is the effective schema of the
+/// stream, `entry` holds the selection, and the properties in `automatic` are always written.
 pub(crate) fn select_properties(
     schema: &Value,
     entry: &CatalogEntry,
@@ -50,7 +50,7 @@ pub(crate) fn select_properties(
     let mut schema = schema.clone();
     match selector.prune(&mut schema, &mut Vec::new(), true) {
         Kept::Properties(kept) => (schema, kept),
-        // The root is always an object: "whole" means every property, whole.
+        // The root is always an object: here `Whole` means that every property is kept whole.
         Kept::Whole | Kept::Items(_) => {
             let names = schema.get("properties").and_then(Value::as_object);
             let kept = names.into_iter().flatten().map(|(name, _)| (name.clone(), Kept::Whole));
@@ -66,7 +66,7 @@ struct Selector<'a> {
 }
 
 impl Selector<'_> {
-    /// Removes what is not selected below `node` and says what stays.
+    /// Removes from `node` what is not selected, and returns what is kept.
     fn prune(&self, node: &mut Value, path: &mut Vec<String>, parent: bool) -> Kept {
         if let Some(object) = node.as_object_mut() {
             object.remove("selected");
@@ -127,7 +127,7 @@ impl Selector<'_> {
     }
 }
 
-/// Booleans, also as the strings that some tools write.
+/// A boolean. Some tools write it as a string.
 fn truth(value: Option<&Value>) -> Option<bool> {
     match value? {
         Value::Bool(b) => Some(*b),

@@ -1,8 +1,8 @@
-//! State: how far every stream has been read. Reads every shape the tap ever met, writes one.
+//! The state: how far every stream is read. Reads every form that this tap or the original tap ever wrote; writes one.
 //!
-//! A bookmark's `start` is the end of the last window that was read whole. While a window is being read,
-//! `progress_markers` (the Singer SDK's word for what comes and goes) says how much of it is done.
-//! Knows nothing of how windows are read.
+//! A bookmark's `start` is the end of the last window that was read to its end. While a window is being read,
+//! `progress_markers` (the Singer SDK's name for the temporary part of a bookmark) says how much of it is done.
+//! Does not know how windows are read.
 
 use std::collections::BTreeMap;
 
@@ -14,46 +14,46 @@ use serde_json::{Map, Value};
 use crate::singer::progress::{Progress, Unfinished};
 use crate::time::{Time, format_time, parse_time_or_date};
 
-/// The whole state of the tap, all streams of it.
+/// The state of one organization, all streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct State {
-    /// Bookmark per `tap_stream_id`.
+    /// Bookmarks by `tap_stream_id`.
     pub(crate) bookmarks: BTreeMap<String, Bookmark>,
-    /// The stream that was being read when the state was written.
+    /// The stream that was read when the state was written.
     pub(crate) currently_syncing: Option<String>,
-    /// The run that has not come to its end.
+    /// The run that has not ended.
     pub(crate) run: Option<Unfinished>,
-    /// Which projects the last run was to read; absent where it was all of them.
+    /// Which projects the last run read; absent if it read all of them.
     pub(crate) choice: Option<Choice>,
 }
 
-/// A choice of projects, as far as it tells whether two runs had the same.
+/// A choice of projects. Holds just enough to tell whether two runs chose the same.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Choice {
-    /// The names that were chosen.
+    /// The patterns, as one text.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) projects: String,
-    /// The share of the machine.
+    /// The share of the machine, as `k/n`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) shard: Option<String>,
 }
 
-/// How far one stream has been read.
+/// How far one stream is read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Bookmark {
-    /// End of the last window that was read whole, for every project without an own `start`.
+    /// End of the last window that was read to its end. Holds for every project without a `start` of its own.
     pub(crate) start: Option<Time>,
-    /// When everything that can still be had was last read again.
+    /// When everything that the server still has was last read again.
     pub(crate) refreshed: Option<Time>,
-    /// The projects this bookmark speaks for, each with its own start where that differs.
-    /// `None` in states that did not keep track: then it speaks for every project.
+    /// The projects that this bookmark covers, each with its own start if that differs. `None` in states that did not
+    /// record projects: then it covers every project.
     pub(crate) projects: Option<BTreeMap<String, Option<Time>>>,
-    /// The window being read, if one is half read.
+    /// Progress in the window that is half read, if there is one.
     pub(crate) progress: Option<Progress>,
 }
 
 impl State {
-    /// The state in an object that is not wrapped: ours, or the original tap's.
+    /// Reads an unwrapped state, of this tap or of the original tap.
     pub(super) fn from_value(value: &Value) -> Self {
         let mut state = Self {
             currently_syncing: value.get("currently_syncing").and_then(Value::as_str).map(str::to_owned),
@@ -68,12 +68,12 @@ impl State {
         state
     }
 
-    /// The bookmark of a stream, made empty when there is none.
+    /// The bookmark of a stream. Adds an empty one if there is none.
     pub(crate) fn bookmark_mut(&mut self, stream: &str) -> &mut Bookmark {
         self.bookmarks.entry(stream.to_owned()).or_default()
     }
 
-    /// The progress of a stream's half-read window up to `end`; begun anew if it is another window's.
+    /// The progress of a stream in the window up to `end`. Progress in another window is dropped.
     pub(crate) fn progress_mut(&mut self, stream: &str, end: Time) -> &mut Progress {
         let progress = self.bookmark_mut(stream).progress.get_or_insert_default();
         if progress.end != end {
@@ -82,13 +82,13 @@ impl State {
         progress
     }
 
-    /// A copy of a stream's bookmark, empty when there is none.
+    /// A copy of a stream's bookmark; empty if there is none.
     pub(crate) fn bookmark(&self, stream: &str) -> Bookmark {
         self.bookmarks.get(stream).cloned().unwrap_or_default()
     }
 }
 
-/// The object in a state file's text, out of what Meltano and STATE messages wrap around it.
+/// The state object in the text of a state file, without what Meltano and STATE messages wrap around it.
 pub(super) fn read_object(text: &str) -> Result<Value> {
     if text.trim().is_empty() {
         return Ok(Value::Null);
@@ -108,7 +108,7 @@ fn unwrapped(mut value: Value) -> Value {
 }
 
 impl Bookmark {
-    /// `None` for what is no bookmark: junk of older taps is dropped here.
+    /// `None` if the value is no bookmark. The original tap left other values in its state.
     fn from_value(value: &Value) -> Option<Self> {
         if value.is_string() {
             return Some(Self { start: Some(read_time(Some(value))?), ..Self::default() });
@@ -124,7 +124,7 @@ impl Bookmark {
     }
 }
 
-/// The one shape that is written; a STATE line follows every page, so no tree is built for it.
+/// The one form that is written. Builds no tree, since a STATE line follows every page.
 impl Serialize for State {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -134,7 +134,7 @@ impl Serialize for State {
     }
 }
 
-/// What is not of any stream.
+/// The part of a state that belongs to no stream.
 pub(super) struct Rest<'a>(pub(super) &'a State);
 
 impl Rest<'_> {
@@ -178,7 +178,7 @@ impl Serialize for Bookmark {
     }
 }
 
-/// Projects with a start of their own, or the stream's.
+/// Projects. Only those with a start of their own get a `start`.
 struct Projects<'a>(&'a BTreeMap<String, Option<Time>>);
 
 impl Serialize for Projects<'_> {

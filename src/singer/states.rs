@@ -1,7 +1,8 @@
-//! The states of several organizations in one STATE: below each stream's bookmark, and at the top, by organization.
+//! The states of several organizations in one STATE. Bookmarks are split by organization below each stream; everything
+//! else is split by organization at the top.
 //!
-//! Objects and no lists, since tools that merge states merge objects. The state of a single organization stays as it is.
-//! Knows nothing of how organizations are read.
+//! Uses objects and no lists, since tools that merge states merge objects. The state of a single organization is not
+//! split. Does not know how organizations are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,22 +12,22 @@ use serde_json::{Map, Value};
 
 use crate::singer::state::{Rest, State, read_object};
 
-/// Where the parts of a state stand that belong to one organization.
+/// The key that holds the parts of a state by organization.
 const ORGANIZATIONS: &str = "organizations";
 
-/// The state of the organization that is being read, and those of others.
+/// The state of the organization that is being read, and the states of the others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct States {
     /// The state of the organization that is being read.
     pub(crate) current: State,
     organization: String,
-    /// Absent where there is only one organization and never was another.
+    /// Absent if there is only one organization and there never was another.
     others: Option<BTreeMap<String, State>>,
 }
 
 impl States {
-    /// Reads a state file's text for a run over one organization, or over several. A state that does not say of which
-    /// organization it is counts for `owner`.
+    /// Reads the text of a state file, for a run over one organization or over several. A state that names no
+    /// organization belongs to `owner`.
     pub(crate) fn parse(text: &str, owner: Option<&str>, several: bool) -> Result<Self> {
         let value = read_object(text)?;
         let parts = split(&value);
@@ -44,7 +45,7 @@ impl States {
         Ok(states)
     }
 
-    /// Goes on to another organization.
+    /// Makes another organization's state the current one.
     #[must_use]
     pub(crate) fn switch_organization(mut self, organization: &str) -> Self {
         if let Some(others) = &mut self.others {
@@ -64,7 +65,7 @@ impl States {
     }
 }
 
-/// The state of each organization as if it were the only one; none if the state is of a single one.
+/// The state of each organization in the form that a single one has. Empty if the state is not split.
 fn split(value: &Value) -> BTreeMap<String, Value> {
     let mut parts: BTreeMap<String, Map<String, Value>> = BTreeMap::new();
     let of = |value: &Value| value.get(ORGANIZATIONS).and_then(Value::as_object).cloned().unwrap_or_default();
@@ -92,7 +93,7 @@ impl Serialize for States {
     }
 }
 
-/// By stream, then by organization.
+/// Bookmarks by stream, then by organization.
 struct Bookmarks<'a>(&'a States);
 
 impl Serialize for Bookmarks<'_> {
@@ -106,7 +107,7 @@ impl Serialize for Bookmarks<'_> {
     }
 }
 
-/// What is not of any stream, by organization.
+/// What belongs to no stream, by organization.
 struct Rests<'a>(&'a States);
 
 impl Serialize for Rests<'_> {

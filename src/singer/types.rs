@@ -1,4 +1,4 @@
-//! Declared types of properties: whether a raw value has one, and how it is brought to it.
+//! Declared types of properties: whether a raw value has its type, and how to convert it. Knows no field by name.
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use crate::time::parse_time;
 pub(crate) enum Kind {
     /// Text.
     String,
-    /// Text that is a time of RFC 3339 in UTC.
+    /// Text: a time of RFC 3339 in UTC.
     DateTime,
     /// A whole number.
     Integer,
@@ -23,11 +23,11 @@ pub(crate) enum Kind {
     Object,
     /// An array.
     Array,
-    /// No type or several: whatever arrives is right.
+    /// No type or several: every value fits.
     Any,
 }
 
-/// The type that a schema's node declares.
+/// The type that a schema node declares.
 pub(crate) fn kind_of(node: &Value) -> Kind {
     let names: Vec<&str> = match node.get("type") {
         Some(Value::String(name)) => vec![name],
@@ -47,7 +47,7 @@ pub(crate) fn kind_of(node: &Value) -> Kind {
     }
 }
 
-/// Whether a raw value, whose first byte is given, has the type as it stands.
+/// Whether a raw value has the type without conversion. `first` is its first byte.
 pub(crate) fn fits(kind: Kind, first: u8, value: &str) -> bool {
     match kind {
         _ if first == b'n' => true, // null
@@ -66,7 +66,7 @@ fn is_number(first: u8) -> bool {
     first == b'-' || first.is_ascii_digit()
 }
 
-/// The value in the declared type, or `None` where that cannot be done without inventing something.
+/// Converts a raw value to the declared type. `None` if that would need to invent something.
 pub(crate) fn convert(kind: Kind, first: u8, value: &str) -> Option<String> {
     let inner = || text::unescape(value.trim_matches('"')).into_owned();
     match kind {
@@ -83,14 +83,15 @@ pub(crate) fn convert(kind: Kind, first: u8, value: &str) -> Option<String> {
     }
 }
 
-/// `12.0` as `12`; nothing where digits would be lost.
+/// `12.0` as `12`. `None` if digits would be lost.
 fn whole_number(value: &str) -> Option<String> {
     let (whole, fraction) = value.split_once('.')?;
     let whole: i64 = whole.parse().ok()?;
     fraction.bytes().all(|digit| digit == b'0').then(|| whole.to_string())
 }
 
-/// `YYYY-MM-DDTHH:MM:SS[.f]Z`: by shape where that is enough, by calendar at the ends of months and minutes.
+/// Whether this is `YYYY-MM-DDTHH:MM:SS[.f]Z`. A look at the digits is enough, except for the last days of a month and
+/// leap seconds: those need the calendar.
 pub(super) fn is_utc_time(value: &str) -> bool {
     let bytes = value.as_bytes();
     let number = |at: usize| match (bytes[at].wrapping_sub(b'0'), bytes[at + 1].wrapping_sub(b'0')) {

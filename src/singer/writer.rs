@@ -1,7 +1,7 @@
-//! The only owner of stdout: whole lines in through a bounded channel, bytes out in that order.
+//! The only owner of stdout. Whole lines come in through a bounded channel, and are written in that order.
 //!
-//! Writing happens on a thread of its own, so a slow target holds back the readers (the channel fills) and
-//! never the network's timers. Flushes when it has nothing left to write.
+//! Writes on a thread of its own: a slow target fills the channel and so slows the readers, but never delays the
+//! network's timers. Flushes when it has nothing left to write. Does not know what the lines mean.
 
 use std::io::Write;
 use std::thread::JoinHandle;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-/// Batches that may wait for the target; each is at most one page of records.
+/// Batches that may wait for the target. Each is at most one page of records.
 const WAITING_BATCHES: usize = 8;
 
-/// The target's end of the pipe is gone, or the disk is full: nothing can be written any more.
+/// Nothing can be written any more: the target closed its end of the pipe, or the disk is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct OutputClosed;
 
@@ -24,13 +24,13 @@ impl std::fmt::Display for OutputClosed {
 
 impl std::error::Error for OutputClosed {}
 
-/// Hands lines to the writing thread. Clones share the one channel, so order is kept.
+/// Hands lines to the writing thread. Clones share one channel, which keeps the order.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     lines: mpsc::Sender<Vec<u8>>,
 }
 
-/// The writing thread, to be waited for at the end.
+/// The writing thread. Wait for it at the end.
 #[derive(Debug)]
 pub(crate) struct WriterThread(JoinHandle<std::io::Result<()>>);
 
@@ -50,30 +50,30 @@ impl Writer {
         self.lines.send(lines).await.map_err(|_| OutputClosed)
     }
 
-    /// Takes a place in the queue; waits while the target is slower than the server.
+    /// Reserves a place in the queue; waits while the target is slower than the server.
     pub(crate) async fn reserve(&self) -> Result<Place<'_>, OutputClosed> {
         self.lines.reserve().await.map(Place).map_err(|_| OutputClosed)
     }
 }
 
-/// A place in the queue. It is free again when it is dropped unused.
+/// A place in the queue. Becomes free again if it is dropped unused.
 #[derive(Debug)]
 pub(crate) struct Place<'a>(mpsc::Permit<'a, Vec<u8>>);
 
 impl Place<'_> {
-    /// Queues whole lines, without waiting.
+    /// Queues whole lines without waiting.
     pub(crate) fn send(self, lines: Vec<u8>) {
         self.0.send(lines);
     }
 }
 
 impl WriterThread {
-    /// Waits until everything is written. Every `Writer` must be dropped before.
+    /// Waits until everything is written. Drop every `Writer` first.
     pub(crate) fn finish(self) -> std::io::Result<()> {
         self.0.join().unwrap_or_else(|_| Err(std::io::Error::other("the writing thread panicked")))
     }
 
-    /// Waits at most `limit`: a target that has stopped reading must not hold a stopping tap.
+    /// Waits at most `limit`: a target that no longer reads must not keep the tap from ending.
     pub(crate) fn finish_within(self, limit: Duration) -> std::io::Result<()> {
         let deadline = Instant::now() + limit;
         while !self.0.is_finished() {

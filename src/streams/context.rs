@@ -1,22 +1,24 @@
-//! What a row gives to the streams below it: values for their paths and records (the Singer SDK's child context).
+//! The child context, as in the Singer SDK: values of a row for the paths and records of its child streams. Makes no
+//! request.
 
 use crate::json::row::Row;
 use crate::sentry::endpoint::PathValues;
 use crate::streams::stream::Stream;
 
-/// The context in which the children of one row are read.
+/// The context for the children of one row.
 #[derive(Debug, Clone)]
 pub(crate) struct ChildContext {
-    /// Key of the parent's row, by which an interrupted run finds its place again.
+    /// Key of the parent's row. With it the next run finds the place where an interrupted one stopped.
     pub(crate) parent_key: String,
-    /// Values for the paths and records of the children, from the row and from the rows above it.
+    /// Values for the paths and records of the children, from the row and from its own context.
     pub(crate) values: PathValues,
 }
 
 impl ChildContext {
-    /// Reads a row of `stream` in the context `above`. An error names the field that the row lacks.
-    pub(crate) fn read(stream: &Stream, row: &Row<'_>, above: &PathValues) -> Result<Self, &'static str> {
-        let mut values = above.clone();
+    /// Makes the child context of a row of `stream`; `context` is that of the row itself. An error names the field that
+    /// the row lacks.
+    pub(crate) fn read(stream: &Stream, row: &Row<'_>, context: &PathValues) -> Result<Self, &'static str> {
+        let mut values = context.clone();
         for (name, field) in stream.child_context {
             values.push((name, row.text(field).ok_or(*field)?.into_owned()));
         }
@@ -24,7 +26,7 @@ impl ChildContext {
     }
 }
 
-/// The key of a row as one text.
+/// The primary key of a row as one text.
 pub(crate) fn key_of(stream: &Stream, row: &Row<'_>) -> String {
     stream.key_properties.iter().filter_map(|key| row.text(key)).collect::<Vec<_>>().join("/")
 }

@@ -1,17 +1,17 @@
-//! The fields that the tap adds to a record, as the stream's row of the table says. Pure.
+//! Fields that the tap adds to a record, as the stream's row of the table says. Makes no request, keeps no state.
 
 use crate::json::row::{Row, items};
 use crate::json::text;
 use crate::sentry::endpoint::PathValues;
 use crate::streams::stream::{Added, Stream};
 
-/// Names and raw JSON values of the fields that are added to the record of a row.
+/// Names and raw JSON values of the fields to add to the record of a row.
 pub(crate) fn added_fields(stream: &Stream, row: &Row<'_>, context: &PathValues) -> Vec<(&'static str, String)> {
     let field = |(name, source): &(&'static str, Added)| Some((*name, added_value(name, *source, row, context)?));
     stream.added.iter().filter_map(field).collect()
 }
 
-/// The raw value of one added field; `None` where the row's own value stays.
+/// The raw value of one added field; `None` if the row keeps its own value.
 fn added_value(name: &str, source: Added, row: &Row<'_>, context: &PathValues) -> Option<String> {
     let has_its_own = || row.get(name).is_some_and(|value| value != "null");
     let value = match source {
@@ -31,7 +31,7 @@ fn added_value(name: &str, source: Added, row: &Row<'_>, context: &PathValues) -
     Some(value.unwrap_or_else(|| "null".to_owned()))
 }
 
-/// A field of the first object in a list that has it.
+/// The value of a field in the first object of a list that has it.
 fn first_of(row: &Row<'_>, list: &str, field: &str) -> Option<String> {
     let mut first = None;
     items(row.get(list)?, |item| {

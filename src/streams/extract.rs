@@ -1,21 +1,21 @@
-//! Rows that are embedded in an event, taken out of its raw text. Makes no request and builds no tree.
+//! Takes the rows that are embedded in an event out of its raw text. Makes no request and builds no tree.
 
 use crate::json::row::{Row, field, items};
 use crate::streams::stream::Step;
 
-/// The places of a row in the lists that lead to it: name and number from 0.
+/// A row's index in each list that leads to it: the name of the index, and its value from 0.
 pub(crate) type Places = Vec<(&'static str, usize)>;
 
-/// Whether the steps lead where only whole bodies have something.
+/// Whether the rows are only in whole bodies of events.
 pub(crate) fn needs_whole_body(steps: &[Step]) -> bool {
     steps.iter().any(|step| matches!(step, Step::Entry(_)))
 }
 
-/// Calls `each` with everything that the steps find in an event, as raw text; returns how often they came to something of
-/// another shape than they lead through. What is absent or null is no such thing.
+/// Calls `each` with the raw text of everything that the steps find in an event. Returns how many malformed values they
+/// met: values of another shape than the steps need. Absent and null values are not malformed.
 pub(crate) fn extract<'r>(event: &Row<'r>, steps: &[Step], each: &mut dyn FnMut(&'r str, &Places)) -> u64 {
     let Some((first, rest)) = steps.split_first() else { return 0 };
-    // The event's own fields have been found already.
+    // The event is indexed: the first step needs no scan.
     let value = match first {
         Step::Field(name) => event.get(name),
         Step::Entry(of_type) => event.get("entries").and_then(|entries| entry(entries, of_type)),
@@ -54,7 +54,7 @@ fn walk<'r>(raw: &'r str, steps: &[Step], places: &mut Places, each: &mut dyn Fn
     }
 }
 
-/// What was captured of a type. An event has each type once.
+/// The data of the entry of a type. An event has one entry of each type.
 fn entry<'r>(entries: &'r str, of_type: &str) -> Option<&'r str> {
     let mut found = None;
     items(entries, |entry| {

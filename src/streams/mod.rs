@@ -1,7 +1,7 @@
-//! THE TABLE: one row per stream, its schema beside it by `include_str!`.
+//! THE TABLE: one row per stream, with its schema by `include_str!`.
 //!
-//! What is fetched is data here; how it is fetched is written once, in `sync`. Laws that every row must keep are
-//! tests (`tests/laws.rs`). The rows stand in `rows/`, in files by what they are about.
+//! Says what is read; `sync` knows how to read it. The rows are in `rows/`, one file for each subject. `tests/laws.rs`
+//! checks the laws that every row must keep.
 
 pub(crate) mod context;
 pub(crate) mod derive;

@@ -1,16 +1,17 @@
-//! Rows for the user's own queries: made once when the tap starts, and like those of the table from then on.
+//! Makes rows of the table for the user's own queries, once when the tap starts. Then they are like the other rows.
+//! Makes no request.
 
 use crate::sentry::endpoint::{Endpoint, Rows};
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::request::ALL_PROJECTS;
 use crate::streams::stream::{Replication, Source, Stream, TimeFilter};
 
-/// Rows of one list that Sentry's table gives at most; what is older is asked for by time.
+/// Most rows that one list of Sentry's events table has. Older rows are asked for by time.
 const DEEPEST: usize = 10_000;
 
-/// A query's stream: `fields` are its columns, `schema` what one request has told of their types.
+/// The stream of a query. `schema` holds the types of its columns.
 ///
-/// What it is made of is never freed: like the table, it lasts as long as the program.
+/// Never frees its memory: like the table, the stream lasts as long as the program.
 pub(crate) fn stream(name: &str, endpoint: Endpoint, schema: String) -> &'static Stream {
     Box::leak(Box::new(Stream {
         tap_stream_id: name.to_owned().leak(),
@@ -24,10 +25,10 @@ pub(crate) fn stream(name: &str, endpoint: Endpoint, schema: String) -> &'static
     }))
 }
 
-/// The list of a query's rows, newest first.
+/// The list of a query's rows, sorted newest first.
 pub(crate) fn endpoint(dataset: &str, fields: &[String], query: &str) -> Endpoint {
     let own = |text: &str| -> &'static str { text.to_owned().leak() };
-    // Within a second by id: rows without a fixed order could hide at the boundary of a page.
+    // By id within a second: without a fixed order, rows could get lost at the boundary of two pages.
     let sorted = [("sort", "-timestamp"), ("sort", "id")];
     let mut parameters = vec![ALL_PROJECTS, ("dataset", own(dataset)), sorted[0], sorted[1], ("query", own(query))];
     parameters.extend(fields.iter().map(|field| ("field", own(field))));

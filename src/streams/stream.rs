@@ -1,4 +1,4 @@
-//! What a row of the table can say of a stream. Types only: which streams there are stands in `rows/`.
+//! The types of the table: what a row says of its stream. The streams are in `rows/`; `sync` knows how to read them.
 
 use crate::sentry::endpoint::Endpoint;
 
@@ -7,9 +7,9 @@ use crate::sentry::endpoint::Endpoint;
 pub enum Replication {
     /// Read whole in every run.
     FullTable,
-    /// Read from the bookmark on; the key is the property that carries a record's time.
+    /// Read from the bookmark on.
     Incremental {
-        /// Replication key.
+        /// Replication key: the property that holds a record's time.
         key: &'static str,
     },
 }
@@ -17,37 +17,37 @@ pub enum Replication {
 /// Where a stream's rows come from.
 #[derive(Debug)]
 pub enum Source {
-    /// Rows of an endpoint, or of one such list (or object) for each row of the parent stream, one request at a time.
+    /// An endpoint. With a parent stream: the endpoint once for each row of the parent, one request at a time.
     Endpoint(Endpoint),
-    /// The parent's row itself, with lists of the row's own put inside, one row at a time.
+    /// The parent's row, with lists that belong to it put into the record. One row at a time.
     ParentRow(&'static [Embed]),
-    /// The organization-wide issue walk (`sync/issues/`).
+    /// The scan of the organization's issues (`sync/issues/`).
     Issues,
-    /// Events of what the issue walk found changed (`sync/events/`).
+    /// Events of the issues that the scan found changed (`sync/events/`).
     Events,
-    /// What these steps find in every event that is kept, without a request of its own (`extract.rs`).
+    /// Rows embedded in the events that are kept; the steps lead to them (`extract.rs`). Needs no request of its own.
     EventPart(&'static [Step]),
 }
 
-/// A step from an event down to rows inside it.
+/// A step from an event to the rows that are embedded in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Into a field of an object.
     Field(&'static str),
-    /// Into what was captured of this type: one of the event's `entries`, which whole bodies alone have (API §2.7).
+    /// Into the data of the event's entry of this type. Only whole bodies have `entries` (API §2.7).
     Entry(&'static str),
-    /// Into each item of a list. Its place in the list, from 0, is written under this name, if there is one.
+    /// Into each item of a list. If there is a name, the record has the item's index, from 0, under it.
     Each(Option<&'static str>),
 }
 
-/// A list that is put inside a record.
+/// A list that is put into the record of a row.
 #[derive(Debug)]
 pub struct Embed {
     /// The record's field.
     pub field: &'static str,
-    /// Where the list is.
+    /// The list's endpoint.
     pub endpoint: Endpoint,
-    /// The row's own count of that list; at 0 no request is made.
+    /// The row's field that holds the length of the list. At 0 no request is made.
     pub count: &'static str,
 }
 
@@ -56,60 +56,61 @@ pub struct Embed {
 pub enum TimeFilter {
     /// Not at all.
     None,
-    /// `start` and `end` on the replication key, newest first (API §2.12).
+    /// By `start` and `end` on the replication key, sorted newest first (API §2.12).
     StartEnd,
-    /// `start` and `end` of whole days: series with a value for each day, read oldest first (`sync/tables/daily.rs`).
+    /// By `start` and `end` of whole days: a series with a value for each day, read oldest first
+    /// (`sync/tables/daily.rs`).
     Days,
 }
 
-/// A field that the tap adds to each record, or fills in where the server leaves it out.
+/// The source of a field that the tap adds to each record, or fills in if the server leaves it out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
-    /// A field of the first object in a list of the row.
+    /// A list of the row and a field: its value in the first object that has it.
     FirstOf(&'static str, &'static str),
-    /// Another field of the row, where the row has none of this name.
+    /// Another field of the row, if the row has none of this name.
     Else(&'static str),
-    /// The row's field of this name, which means something else in the record.
+    /// The row's field of this name, under which the record has something else.
     Renamed(&'static str),
-    /// A field of an object in the row, or "" where it has none: for parts of keys.
+    /// An object in the row and a field of it; "" if there is none. For parts of keys.
     Within(&'static str, &'static str),
-    /// The row's own value, or "" where it has none: for parts of keys.
+    /// The row's own value; "" if there is none. For parts of keys.
     OrEmpty,
-    /// A value of the context that the rows above give; `organization` is the organization's slug.
+    /// A value of the child context. `organization` is the organization's slug.
     Context(&'static str),
 }
 
 /// One stream.
 #[derive(Debug)]
 pub struct Stream {
-    /// Unique name, also the name records are written under.
+    /// Unique name. Records are written under it too.
     pub tap_stream_id: &'static str,
     /// Primary key.
     pub key_properties: &'static [&'static str],
     /// Full table or incremental.
     pub replication: Replication,
-    /// The stream whose rows this one's requests are made from.
+    /// The parent stream: its rows give the values for this stream's requests, or are its rows.
     pub parent: Option<&'static str>,
-    /// Where rows come from.
+    /// Where the rows come from.
     pub source: Source,
     /// How the server filters by time.
     pub time_filter: TimeFilter,
-    /// What a row of this stream gives to the paths and records of those below it: name and field.
+    /// Child context: for each value its name, and the field of this stream's row that holds it.
     pub child_context: &'static [(&'static str, &'static str)],
     /// Fields the tap adds.
     pub added: &'static [(&'static str, Added)],
     /// Fields that are not selected by default: secrets, and what costs extra requests.
     pub not_by_default: &'static [&'static str],
-    /// What a run costs in requests, for documentation.
+    /// Requests of a run, in words, for documentation.
     pub cost: &'static str,
-    /// Whether the stream is synced when the catalog has no opinion.
+    /// Whether the stream is synced if the catalog does not say.
     pub selected_by_default: bool,
     /// JSON Schema of a record.
     pub schema: &'static str,
 }
 
 impl Stream {
-    /// A full-table list that is selected by default; rows state what differs.
+    /// Defaults of a row: a full table that is selected by default.
     pub(super) const DEFAULT: Self = Self {
         tap_stream_id: "",
         key_properties: &["id"],
@@ -125,7 +126,7 @@ impl Stream {
         schema: "",
     };
 
-    /// A full-table list that is read only where it is asked for: beyond what the original tap has.
+    /// Defaults of a stream that the original tap lacks: a full table that is not selected by default.
     pub(super) const OPTIONAL: Self = Self { selected_by_default: false, ..Self::DEFAULT };
 
     /// The replication key of an incremental stream.
@@ -136,12 +137,12 @@ impl Stream {
         }
     }
 
-    /// Properties that are always written: key and replication key.
+    /// Properties that are always written: primary key and replication key.
     pub fn automatic(&self) -> Vec<&'static str> {
         self.key_properties.iter().copied().chain(self.replication_key()).collect()
     }
 }
 
-/// Fields of an event that no list carries; selecting one costs a request per event (API §2.8).
+/// Fields of an event that no list has. Selecting one costs a request per event (API §2.8).
 pub(crate) const EVENT_DETAIL_ONLY: &[&str] =
     &["release", "userReport", "sdkUpdates", "resolvedWith", "nextEventID", "previousEventID"];

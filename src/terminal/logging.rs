@@ -1,7 +1,7 @@
-//! Logs on stderr: singer-python's text form, or the Singer SDK's JSON where Meltano asks for it. Stdout is never
-//! touched.
+//! Logs on stderr, in singer-python's text form, or in the Singer SDK's JSON if Meltano asks for it. Never touches
+//! stdout.
 //!
-//! Only this crate's own events are shown: libraries below log headers, and headers hold the token.
+//! Shows only this crate's own events: libraries log headers, and headers hold the token.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -18,21 +18,21 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::terminal::screen::Screen;
 
-/// Target of the one line that says why a run failed.
+/// Target of the line that says why a run failed.
 const CRITICAL: &str = "tap_sentry::critical";
-/// What a line with a metric begins with.
+/// Prefix of a line that holds a metric.
 const METRIC: &str = "METRIC: ";
-/// The variable by which Meltano names a file that says how SDK taps should log.
+/// In this variable Meltano names a file that says how SDK taps should log.
 const SDK_LOG_CONFIG: &str = "SINGER_SDK_LOG_CONFIG";
 
-/// How a line is written.
+/// Form of a log line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// The level, a space, the message.
+    /// The level, a space and the message.
     Text,
-    /// The same with colours.
+    /// The same with colours, for terminals.
     Colours,
-    /// The SDK's JSON, one object a line.
+    /// The Singer SDK's JSON, one object a line.
     Json,
 }
 
@@ -72,7 +72,7 @@ fn colour(level: &str) -> &'static str {
     }
 }
 
-/// A line as the Singer SDK's `StructuredFormatter` has it; Meltano knows it by these keys.
+/// A line as the Singer SDK's `StructuredFormatter` writes it. Meltano recognizes it by these keys.
 fn line(level: &str, target: &str, message: &str) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut line = json!({
@@ -103,8 +103,8 @@ pub(crate) fn critical(message: &str) {
     tracing::error!(target: CRITICAL, "{message}");
 }
 
-/// Starts logging. `-v` counts most, then `SINGER_LOG_LEVEL`, `TAP_SENTRY_LOGLEVEL`, `LOGLEVEL`, then what the file
-/// of `SINGER_SDK_LOG_CONFIG` says, which also says whether lines are JSON.
+/// Starts logging. The first that is set decides the level: `-v`, `SINGER_LOG_LEVEL`, `TAP_SENTRY_LOGLEVEL`,
+/// `LOGLEVEL`, the file in `SINGER_SDK_LOG_CONFIG`. That file also decides whether lines are JSON.
 pub(crate) fn start(verbose: u8) {
     let asked = sdk_log_config().unwrap_or_default();
     let level = match verbose {
@@ -121,7 +121,7 @@ pub(crate) fn start(verbose: u8) {
     };
     let ours = filter_fn(|metadata| metadata.target().starts_with("tap_sentry"));
     let layer = layer().with_writer(|| Screen).with_ansi(false).event_format(form);
-    // A second start (in tests) keeps the first.
+    // A second start, as in tests, has no effect.
     let _ = tracing_subscriber::registry().with(layer.with_filter(ours).with_filter(level)).try_init();
 }
 
@@ -129,7 +129,7 @@ fn sdk_log_config() -> Option<Value> {
     serde_json::from_slice(&std::fs::read(std::env::var_os(SDK_LOG_CONFIG)?).ok()?).ok()
 }
 
-/// Meltano names the SDK's formatter where the plugin declares the capability for it.
+/// Whether the file asks for JSON. Meltano names the SDK's formatter in it if the plugin declares structured logging.
 fn wants_json(asked: &Value) -> bool {
     let formatters = asked["formatters"].as_object().into_iter().flatten();
     formatters.into_iter().any(|(_, formatter)| formatter["()"] == "singer_sdk.logging.StructuredFormatter")
@@ -148,7 +148,7 @@ fn level_from_environment(asked: &Value) -> LevelFilter {
     level_named(value.as_deref().or_else(|| asked["root"]["level"].as_str()).unwrap_or("INFO"))
 }
 
-/// Python's names for levels.
+/// The level of a Python level name.
 fn level_named(name: &str) -> LevelFilter {
     match name.trim().to_uppercase().as_str() {
         "DEBUG" | "NOTSET" => LevelFilter::DEBUG,

@@ -1,4 +1,4 @@
-//! What users see on stderr: log lines, and the display of progress on terminals.
+//! What users see on stderr: log lines, and a progress display on terminals. Never touches stdout.
 
 pub(crate) mod logging;
 pub(crate) mod progress;

@@ -1,4 +1,5 @@
-//! What a run is doing, for someone who watches it on a terminal: a line for each stream, and one for the whole.
+//! The progress display for someone who watches a run on a terminal: a line for each stream, and one for the whole run.
+//! Changes nothing in the run.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -10,12 +11,12 @@ use crate::sentry::limits::waits::Waits;
 use crate::sync::session::Session;
 use crate::terminal::screen::set_display;
 
-/// Time between two looks.
+/// Time between two updates.
 const TICK: Duration = Duration::from_millis(250);
-/// Time over which the rate is taken.
+/// Updates over which the request rate is measured.
 const RECENT: usize = 20;
 
-/// Shows the run for as long as it is polled; without a terminal, does nothing for ever.
+/// Shows the run while it is polled; never ends. Without a terminal it only waits.
 pub(crate) async fn show(session: &Session) {
     if !std::io::stderr().is_terminal() || std::env::var_os("TERM").is_none_or(|term| term == "dumb") {
         return std::future::pending().await;
@@ -28,13 +29,13 @@ pub(crate) async fn show(session: &Session) {
     }
 }
 
-/// Lines at the end of the terminal; they vanish when it is dropped.
+/// Lines at the bottom of the terminal. Dropping it removes them.
 struct Display<'a> {
     all: MultiProgress,
     streams: Vec<(&'a StreamOutput, ProgressBar)>,
     total: ProgressBar,
     started: Instant,
-    /// Requests at the last looks, the newest last.
+    /// Number of requests at the last updates, the newest last.
     requests: Vec<u64>,
     waits: Waits,
 }
@@ -76,7 +77,7 @@ impl<'a> Display<'a> {
         ));
     }
 
-    /// Requests a second, lately.
+    /// Requests per second over the last updates.
     #[expect(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^52")]
     fn rate(&self) -> f64 {
         let made = self.requests.last().unwrap_or(&0) - self.requests.first().unwrap_or(&0);
@@ -88,7 +89,7 @@ impl<'a> Display<'a> {
 impl Drop for Display<'_> {
     fn drop(&mut self) {
         set_display(None);
-        let _ = self.all.clear(); // a terminal that is gone needs no clearing
+        let _ = self.all.clear(); // fails if the terminal is gone; then there is nothing to clear
     }
 }
 
@@ -103,7 +104,7 @@ fn describe(tally: &Tally) -> String {
     }
 }
 
-/// At the pace so far; known only where a stream says how many records it expects.
+/// Time left at the pace so far. `None` if the stream does not say how many records it expects.
 fn time_left(tally: &Tally, elapsed: Duration) -> Option<Duration> {
     let left = tally.expected?.checked_sub(tally.records).filter(|left| *left > 0)?;
     let done = u32::try_from(tally.records).ok().filter(|done| *done > 0)?;

@@ -1,4 +1,4 @@
-//! Who may write to stderr, and in what order: log lines go above the progress display while there is one.
+//! Orders writes to stderr: log lines go above the progress display while there is one. Does not know what they say.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -7,12 +7,12 @@ use indicatif::MultiProgress;
 
 static DISPLAY: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
-/// Puts a display below the log lines to come, or takes it away.
+/// Sets the display that stays below the log lines; `None` removes it.
 pub(crate) fn set_display(display: Option<MultiProgress>) {
     *DISPLAY.lock().unwrap_or_else(PoisonError::into_inner) = display;
 }
 
-/// Where log lines go.
+/// Writes log lines to stderr, above the display.
 #[derive(Debug)]
 pub(crate) struct Screen;
 

@@ -1,11 +1,11 @@
-//! The streams that the original tap has, under its names.
+//! The streams of the original tap, under its names.
 
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::request::ALL_PROJECTS;
 use crate::streams::stream::{Added, EVENT_DETAIL_ONLY, Embed, Replication, Source, Stream, TimeFilter};
 
-/// Selected by default, as the original reads them.
+/// Selected by default, because the original tap reads them.
 pub(crate) const STREAMS: &[Stream] = &[
     Stream {
         tap_stream_id: "projects",
@@ -37,7 +37,7 @@ pub(crate) const STREAMS: &[Stream] = &[
     },
     Stream {
         tap_stream_id: "users",
-        // The first is no longer documented but still served; where it is gone, members are the nearest thing (API §2.10).
+        // Sentry no longer documents users/ but still serves it. Where it is gone, members/ comes closest (API §2.10).
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/users/", "organizations/{organization}/members/"],
             query: &[ALL_PROJECTS],
@@ -73,12 +73,12 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/events.json"),
         ..Stream::DEFAULT
     },
-    // Releases of the organization, as the list has them.
+    // Rows of the organization's release list.
     Stream {
         tap_stream_id: "releases",
         key_properties: &["version"],
         replication: Replication::Incremental { key: "dateCreated" },
-        // Without status= archived releases are hidden, without project=-1 other teams' (API §2.12).
+        // Without status= the list hides archived releases, without project=-1 those of other teams (API §2.12).
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/releases/"],
             limit_group: LimitGroup::Releases,
@@ -92,7 +92,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/releases.json"),
         ..Stream::DEFAULT
     },
-    // One release each, with its commits and deploys inside.
+    // The same releases, with their commits and deploys put into the record.
     Stream {
         tap_stream_id: "release",
         replication: Replication::Incremental { key: "dateCreated" },

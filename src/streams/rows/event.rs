@@ -1,32 +1,32 @@
-//! What lies inside events: rows that are taken out of them, without a request of their own.
+//! Streams of rows that are embedded in events. They need no request of their own.
 
 use crate::streams::stream::{Added, Replication, Source, Step, Stream};
 
-/// What every row that is taken out of an event says of it.
-const OF_THE_EVENT: [(&str, Added); 4] = [
+/// Fields that every embedded row gets from its event.
+const EVENT_FIELDS: [(&str, Added); 4] = [
     ("event_id", Added::Context("event")),
     ("event_date", Added::Context("event_date")),
     ("project_id", Added::Context("project_id")),
     ("issue_id", Added::Context("issue")),
 ];
 
-/// Taken out of the events that are kept, and only where they are selected.
+/// Defaults of a stream of rows that are embedded in the events that are kept.
 const PART: Stream = Stream {
     replication: Replication::Incremental { key: "event_date" },
     parent: Some("events"),
-    added: &OF_THE_EVENT,
+    added: &EVENT_FIELDS,
     cost: "none beside those of `events`, which is then read with whole bodies: up to 10 times as many pages at sentry.io",
     ..Stream::OPTIONAL
 };
 
-/// Read only where they are selected.
+/// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
-    // Rows without whole bodies have these too (API §2.7).
+    // Rows of event lists have tags even without whole bodies (API §2.7).
     Stream {
         tap_stream_id: "event_tags",
         key_properties: &["event_id", "key"],
         source: Source::EventPart(&[Step::Field("tags"), Step::Each(None)]),
-        added: &[OF_THE_EVENT[0], OF_THE_EVENT[1], OF_THE_EVENT[2], OF_THE_EVENT[3], ("key", Added::OrEmpty)],
+        added: &[EVENT_FIELDS[0], EVENT_FIELDS[1], EVENT_FIELDS[2], EVENT_FIELDS[3], ("key", Added::OrEmpty)],
         cost: "none beside those of `events`",
         schema: include_str!("../../../schemas/event_tags.json"),
         ..PART
@@ -57,10 +57,10 @@ pub(crate) const STREAMS: &[Stream] = &[
         key_properties: &["event_id", "position"],
         source: Source::EventPart(&[Step::Entry("breadcrumbs"), Step::Field("values"), Step::Each(Some("position"))]),
         added: &[
-            OF_THE_EVENT[0],
-            OF_THE_EVENT[1],
-            OF_THE_EVENT[2],
-            OF_THE_EVENT[3],
+            EVENT_FIELDS[0],
+            EVENT_FIELDS[1],
+            EVENT_FIELDS[2],
+            EVENT_FIELDS[3],
             ("linked_event_id", Added::Renamed("event_id")),
         ],
         schema: include_str!("../../../schemas/event_breadcrumbs.json"),

@@ -1,12 +1,12 @@
-//! What hangs on each issue. Read for issues that have had events since the last run: what is done to other issues in
-//! between is not seen.
+//! Children of issues. A run reads them for issues that had events since the last run. It does not see changes to other
+//! issues.
 
 use crate::sentry::endpoint::{Endpoint, PageSize, Rows};
 use crate::streams::stream::{Added, Replication, Source, Stream};
 
-/// Read only where they are selected.
+/// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
-    // The newest hundred of each issue (API §3).
+    // The server returns the newest hundred of each issue (API §3).
     Stream {
         tap_stream_id: "issue_activity",
         key_properties: &["issue_id", "id"],
@@ -38,7 +38,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/issue_comments.json"),
         ..Stream::OPTIONAL
     },
-    // Whole events unless told otherwise, and then ten on a page (API §3).
+    // Without full=false the rows hold whole events, ten on a page (API §3).
     Stream {
         tap_stream_id: "issue_hashes",
         key_properties: &["issue_id", "id"],
@@ -123,7 +123,8 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/issue_user_reports.json"),
         ..Stream::OPTIONAL
     },
-    // By the issue, since by the event it would be a request for each (API §3). Needs a feature, and is a 404 without.
+    // Asked by issue: asked by event, each event would cost a request (API §3). A 404 where the organization lacks the
+    // feature.
     Stream {
         tap_stream_id: "event_attachments",
         replication: Replication::Incremental { key: "issue_last_seen" },

@@ -1,11 +1,11 @@
-//! What belongs to the organization as a whole, and what hangs on it.
+//! Streams of the organization as a whole, and their children.
 
 use crate::sentry::endpoint::{Endpoint, PageSize, Rows};
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::request::ALL_PROJECTS;
 use crate::streams::stream::{Added, Replication, Source, Stream, TimeFilter};
 
-/// Read only where they are selected.
+/// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
     Stream {
         tap_stream_id: "organization",
@@ -18,7 +18,8 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/organization.json"),
         ..Stream::OPTIONAL
     },
-    // Those invited and not yet here included; users has only who belongs to a project (API §2.10, §2.11).
+    // Includes people who are invited but have not joined. The stream users has only members of projects (API §2.10,
+    // §2.11).
     Stream {
         tap_stream_id: "members",
         source: Source::Endpoint(Endpoint {
@@ -64,7 +65,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/repository_commits.json"),
         ..Stream::OPTIONAL
     },
-    // With their configuration each takes seconds (API §3).
+    // With includeConfig=1 the server needs seconds for each row (API §3).
     Stream {
         tap_stream_id: "integrations",
         source: Source::Endpoint(Endpoint {
@@ -86,7 +87,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/code_mappings.json"),
         ..Stream::OPTIONAL
     },
-    // By default in an order that changes while it is read (API §3).
+    // The default order changes while the list is read (API §3).
     Stream {
         tap_stream_id: "monitors",
         source: Source::Endpoint(Endpoint {
@@ -136,7 +137,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/workflows.json"),
         ..Stream::OPTIONAL
     },
-    // Metric alerts of servers before detectors and workflows.
+    // Metric alerts of servers that have no detectors and workflows yet.
     Stream {
         tap_stream_id: "alert_rules",
         source: Source::Endpoint(Endpoint {
@@ -201,7 +202,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/tags.json"),
         ..Stream::OPTIONAL
     },
-    // Kept by sentry.io itself: a region's host does not have it.
+    // Only the host sentry.io has it; the hosts of regions do not.
     Stream {
         tap_stream_id: "audit_log",
         replication: Replication::Incremental { key: "dateCreated" },
@@ -255,7 +256,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/relay_usage.json"),
         ..Stream::OPTIONAL
     },
-    // The older kind of reports; feedback of the widget is among the issues (API §3).
+    // The older kind of reports. Feedback from the widget is in the stream issues (API §3).
     Stream {
         tap_stream_id: "user_feedback",
         replication: Replication::Incremental { key: "dateCreated" },

@@ -1,9 +1,9 @@
-//! What hangs on each project or team.
+//! Children of projects and of teams.
 
 use crate::sentry::endpoint::{Endpoint, PageSize};
 use crate::streams::stream::{Added, Source, Stream};
 
-/// Read only where they are selected.
+/// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
     Stream {
         tap_stream_id: "project_environments",
@@ -64,7 +64,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/project_members.json"),
         ..Stream::OPTIONAL
     },
-    // End users seen in events.
+    // End users that events name, not members of the organization.
     Stream {
         tap_stream_id: "project_users",
         key_properties: &["project_id", "hash"],

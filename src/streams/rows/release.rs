@@ -1,9 +1,10 @@
-//! What hangs on each release. Read with the releases of the window: what is added to an older release is not seen.
+//! Children of releases. A run reads them for the releases of the window. It does not see what is added to older
+//! releases.
 
 use crate::sentry::endpoint::Endpoint;
 use crate::streams::stream::{Added, Replication, Source, Stream};
 
-/// Read only where they are selected.
+/// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
     Stream {
         tap_stream_id: "commits",

@@ -1,13 +1,13 @@
-//! Numbers over time: a value for each day and group, counted by the server.
+//! Time series: a value for each day and group, counted by the server.
 
 use crate::sentry::endpoint::{Endpoint, PageSize, Rows};
 use crate::sentry::request::ALL_PROJECTS;
 use crate::streams::stream::{Added, Replication, Source, Stream, TimeFilter};
 
-/// Values in one answer at most; what does not fit is left out without a word (API §3).
+/// Most values in one answer. The server drops the others without saying so (API §3).
 const MOST_POINTS: usize = 10_000;
 
-/// Read only where they are selected.
+/// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
     Stream {
         tap_stream_id: "release_health",
@@ -38,7 +38,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         schema: include_str!("../../../schemas/release_health.json"),
         ..Stream::OPTIONAL
     },
-    // Of the whole organization: grouped by project the server gives totals alone (API §3).
+    // For the whole organization: grouped by project, the server returns totals only (API §3).
     Stream {
         tap_stream_id: "usage",
         key_properties: &["category", "outcome", "reason", "interval_start"],
