@@ -140,7 +140,7 @@ impl Report {
     }
 
     fn markdown(&self) -> String {
-        let mut text = String::from("| What | ChangedIssues |\n| --- | --- |\n");
+        let mut text = String::from("| What | Found |\n| --- | --- |\n");
         for (name, fact) in self.facts() {
             let _ = writeln!(text, "| {name} | {fact} |");
         }

@@ -1,5 +1,5 @@
-//! What a run reads, in which order and side by side: projects with what hangs on them, then every other stream that is
-//! read for itself. Events and what hangs on issues are found by the issue scan.
+//! What a run reads, and in which order. The list of projects comes first. Then all other streams are read side by side.
+//! The issue scan finds the events and the children of issues that have to be read.
 
 use chrono::{TimeDelta, Utc};
 use tracing::info;
@@ -20,11 +20,11 @@ use crate::sync::tables::root::walk_root;
 use crate::sync::tables::substreams::{Substream, walk_substream};
 use crate::time::whole_second;
 
-/// How long after its beginning an interrupted run can be continued; later, full tables are read anew.
+/// An interrupted run can be continued for so long after its beginning. Later, full tables are read anew.
 const CONTINUED: TimeDelta = TimeDelta::hours(24);
 
-/// Reads every selected stream, side by side what does not wait for each other. An error means that the run could not go
-/// on, and says what to do; gaps are in the summary.
+/// Reads every selected stream. An error means that the run could not go on, and says what to do. Gaps are no errors: they
+/// are in the summary.
 pub(crate) async fn run(session: &Session) -> Result<(), SyncError> {
     read(session).await.map_err(|error| with_advice(session, error))
 }
@@ -93,8 +93,8 @@ async fn read_changes(session: &Session, projects: &[Project]) -> Result<(), Syn
     tolerate_stream(session, "issues", windows::run(session, projects).await).await
 }
 
-/// Notes when the run began. A run that an earlier state shows to have been interrupted lately is continued: the full
-/// tables that it has read whole are not read again.
+/// Notes when the run began. If the state shows that another run was interrupted lately, that one is continued: full tables
+/// that it has read whole are not read again.
 fn begin_or_go_on(session: &Session) {
     let now = whole_second(Utc::now());
     let find = |name: &str| session.output.stream(name).map(|output| output.stream).or(streams::find(name));

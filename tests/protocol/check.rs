@@ -82,6 +82,7 @@ fn limits_token_region_and_clock_are_told() {
     simulator.clear_faults();
     let markdown = Tap::new(&simulator).arg("--test").arg("--format=markdown").run().stdout;
     assert!(markdown.contains("| `events` | works |"), "{markdown}");
+    assert!(markdown.starts_with("| What | Found |"), "{markdown}");
     assert!(!run.stdout.contains(simulator.token()) && !run.stderr.contains(simulator.token()));
 }
 

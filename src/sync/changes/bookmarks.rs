@@ -13,8 +13,8 @@ pub(crate) fn current(session: &Session, tap_stream_id: &str) -> Option<Bookmark
     Some(if output.full_table { Bookmark::default() } else { session.output.state.bookmark(tap_stream_id) })
 }
 
-/// Which projects the bookmark up to `signpost` speaks for: all that were read, and those that are incomplete with their
-/// old start. A project that failed before it was ever read is left out, and so begins at `start_date` again.
+/// The projects of the bookmark up to `signpost`. Those that were read have the bookmark's start. Incomplete ones keep
+/// their old start. A project that failed before it was ever read is left out, and so begins at `start_date` again.
 pub(crate) fn projects_after(
     projects: &[Project],
     signpost: Time,
@@ -26,7 +26,7 @@ pub(crate) fn projects_after(
         if incomplete.contains(&project.id) {
             return bookmark_of(old, &project.id).map(|start| (project.id.clone(), Some(start)));
         }
-        // Once a project had a start of its own it keeps one, so that no state ever loses a key.
+        // A project that had a start of its own keeps one, so that no state ever loses a key.
         Some((project.id.clone(), own.map(|_| signpost)))
     };
     projects.iter().filter_map(after).collect()

@@ -1,5 +1,5 @@
-//! Streams that depend on the issues that the scan finds changed: events, and what hangs on issues. Their windows and
-//! bookmarks. How they are read is known elsewhere.
+//! Streams that are read for changed issues: events, and children of issues. Has their windows and bookmarks, and does not
+//! know how they are read.
 
 use std::collections::BTreeSet;
 
@@ -23,13 +23,13 @@ use crate::sync::session::{Project, Session};
 use crate::sync::tables::substreams::Substream;
 use crate::time::{Time, format_time};
 
-/// Streams that are read together for changed issues: one, or one with those below it.
+/// Streams that are read together: events with what is embedded in them, or a child of issues with its own children.
 pub(crate) struct Dependent<'a> {
     session: &'a Session,
     outputs: Vec<&'a StreamOutput>,
     /// One for each output.
     bookmarks: Vec<Bookmark>,
-    /// What hangs on issues; none for events and what is embedded in them.
+    /// The child of issues. Absent for events and what is embedded in them.
     child: Option<Substream<'a>>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Dependent<'a> {
         self.outputs.iter().skip(1).map(|output| output.stream.tap_stream_id)
     }
 
-    /// What an interrupted run has done of a window: of all that is read together now, or nothing.
+    /// What an interrupted run has done of a window, if it read the same streams together.
     pub(crate) fn progress(&self) -> Option<&Progress> {
         let progress = self.bookmarks.first()?.progress.as_ref()?;
         progress.holds_for(self.co_read()).then_some(progress)
@@ -101,7 +101,7 @@ impl<'a> Dependent<'a> {
         self.bookmarks.iter().map(|bookmark| start_for(bookmark, project, config.start_date, config.lookback))
     }
 
-    /// Reads it up to `end`, and moves its bookmarks.
+    /// Reads the streams up to `end`, and moves their bookmarks.
     pub(crate) async fn read(&self, projects: &[Project], end: Time, found: &ChangedIssues) -> Result<(), SyncError> {
         let mut incomplete = found.incomplete(projects);
         let listed = projects.iter().filter(|project| !found.failed.contains_key(&project.id));
@@ -168,7 +168,7 @@ impl<'a> Dependent<'a> {
         Ok(())
     }
 
-    /// What hangs on the issues, one project after the other. Returns the projects of which something is missing.
+    /// Reads the children of issues, one project after the other. Returns the projects of which something is missing.
     async fn read_children(
         &self,
         child: &Substream<'_>,

@@ -1,5 +1,5 @@
-//! One sync window: its end, and what is read up to it. One issue scan serves issues and all that depends on them: it
-//! gives the issue records and says whose events changed.
+//! One sync window: its end, and what is read up to it. One issue scan serves issues and their dependents. It writes the
+//! issue records and finds the issues whose events changed.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(crate) struct SyncWindow<'a> {
     pub(crate) issues: Option<Bookmark>,
     /// What is read for the issues that are found changed.
     pub(crate) dependents: Vec<Dependent<'a>>,
-    /// Issues are read from the beginning, for changes that no event causes.
+    /// Issues are read from `start_date` on, for changes that no event causes.
     pub(crate) refresh: bool,
 }
 
@@ -65,7 +65,7 @@ impl<'a> SyncWindow<'a> {
         drive_all(usize::MAX, dependents).await
     }
 
-    /// Says loudly which days came and went at the server since the last run.
+    /// Warns of days that the server threw away since the last run.
     fn name_lost_days(&self) {
         let all = Window { start: Time::MIN_UTC, end: self.end };
         let oldest = all.within_retention(self.session.client.server_now()).start;
@@ -82,7 +82,7 @@ impl<'a> SyncWindow<'a> {
         }
     }
 
-    /// Projects by the start of their window; equal windows of several streams share one scan.
+    /// Projects by the start of their window. Streams with the same window share one scan.
     pub(crate) fn scan_scopes(&self) -> BTreeMap<Time, ScanScope> {
         let mut scopes: BTreeMap<Time, ScanScope> = BTreeMap::new();
         let config = &self.session.config;

@@ -1,5 +1,5 @@
-//! The sync windows of a run: first those that earlier runs left half read, each to the end that it had, then the one up
-//! to now.
+//! The sync windows of a run. Windows that earlier runs left half read come first, each with the end that it had. The last
+//! window goes up to now.
 
 use tracing::info;
 
@@ -29,7 +29,7 @@ pub(crate) async fn run(session: &Session, projects: &[Project]) -> Result<(), S
     SyncWindow { end: now, ..SyncWindow::to_now(session, projects) }.read(&mut scan).await
 }
 
-/// The earliest window before `now` that an earlier run left half read: what had come to it by then.
+/// The earliest window before `now` that an earlier run left half read, with the streams that were read up to its end.
 fn half_read<'a>(session: &'a Session, projects: &'a [Project], now: Time) -> Option<SyncWindow<'a>> {
     let (issues, dependents) = (bookmarks::current(session, "issues"), Dependent::all(session));
     let of_issues = issues.iter().filter_map(|bookmark| bookmark.progress.as_ref());

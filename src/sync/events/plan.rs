@@ -119,11 +119,11 @@ pub(crate) fn path_cost(issues: &[&ChangedIssue], sampling: &Sampling, full: boo
     PathCost { by_project: by_project.filter(|_| possible), by_issue: by_issue.or(Some(1)), issue_path }
 }
 
-/// Chooses for every project, so that the whole is done soon, and in about equal time with fewer requests.
+/// Chooses an access path for every project, so that all are done soon.
 ///
-/// Issue lists and project lists draw on different buckets, which work side by side. Projects are looked at in the order of
-/// the requests that each request of the slow bucket of project lists saves. Each goes there if that makes the whole
-/// faster. This is greedy: ARCHITECTURE.md says what the best plan would save.
+/// Issue lists and project lists draw on different buckets, which work side by side. The bucket of project lists is slow.
+/// So projects are looked at in the order of what each request to it saves, and a project goes there if the whole is then
+/// done sooner, or as soon with fewer requests. This is greedy: ARCHITECTURE.md says what the best plan would save.
 pub(crate) fn choose(costs: &[PathCost], model: &CostModel) -> Vec<AccessPath> {
     let mut paths: Vec<AccessPath> = costs.iter().map(|cost| cost.path(cost.by_issue.is_none())).collect();
     let fixed: u64 = costs.iter().filter(|cost| cost.by_issue.is_none()).filter_map(|cost| cost.by_project).sum();

@@ -1,5 +1,5 @@
-//! By which access path each project's events are listed: what the plan needs to know of the server, and what an
-//! interrupted run has begun.
+//! Gives each project its access path. Collects what the plan needs: what is known of the server, and what an interrupted
+//! run has begun.
 
 use chrono::TimeDelta;
 use tracing::debug;
@@ -20,7 +20,7 @@ use crate::sync::session::Session;
 /// Requests that a plan must be able to save before one is spent on knowing the server better.
 const WORTH_A_QUESTION: u64 = 20;
 
-/// Decides for all projects. What an interrupted run did counts only for the access path that it took.
+/// Decides for all projects. Progress of an interrupted run is kept only if the access path is the same.
 pub(crate) async fn decide(session: &Session, tasks: &mut [EventTask<'_>]) {
     let cost = |task: &EventTask<'_>| cost_of(session, &task.issues, begun(session, &task.partition));
     let costs: Vec<PathCost> = tasks.iter().map(cost).collect();
@@ -55,10 +55,10 @@ pub(crate) fn expected<'a>(session: &Session, issues: impl Iterator<Item = &'a &
     sampling.max_per_project.map_or(records, |most| most.min(records))
 }
 
-/// What each access path costs for these issues of a project; a path that was begun is the only one.
+/// What each access path costs for these issues of a project. A path that was begun is the only choice.
 pub(crate) fn cost_of(session: &Session, issues: &[&ChangedIssue], begun: Option<AccessPath>) -> PathCost {
     let (sampling, model) = (&session.config.sampling, cost_model(session));
-    // Whole bodies that are only taken apart go the way of short rows where that costs no more requests.
+    // Whole bodies that are only needed for embedded rows are listed like short rows, if that costs no more requests.
     let apart = wants_whole_bodies(session) && model.project_bucket.is_some();
     let cost = path_cost(issues, sampling, session.config.fetch_event_details || apart, &model);
     match begun {
@@ -68,7 +68,7 @@ pub(crate) fn cost_of(session: &Session, issues: &[&ChangedIssue], begun: Option
     }
 }
 
-/// The access path that an interrupted run has begun, if it is gone on with: samples are drawn anew.
+/// The access path that an interrupted run has begun. Samples are not continued, but drawn anew.
 fn begun(session: &Session, partition: &Partition) -> Option<AccessPath> {
     let path = partition.access_path.as_deref().and_then(AccessPath::named)?;
     (!session.config.sampling.is_on() && path != AccessPath::SampleByIssue).then_some(path)
@@ -94,8 +94,8 @@ pub(crate) fn cost_model(session: &Session) -> CostModel {
     }
 }
 
-/// The bucket of project lists decides the plan, and servers differ: asks for one second of one project's events, unless
-/// an answer has told its numbers already.
+/// The plan depends on the bucket of project lists, and servers differ. Unless an answer has shown its numbers already,
+/// asks for one second of one project's events.
 async fn learn_the_bucket(session: &Session, tasks: &[EventTask<'_>]) {
     let client = &session.client;
     let is_known = client.quota(LimitGroup::ProjectEvents).is_some_and(|quota| quota.seen);

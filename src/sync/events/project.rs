@@ -81,7 +81,7 @@ async fn by_project(reader: &Reader<'_>) -> Result<(), SyncError> {
     }
 }
 
-/// Writes the rows of a list, or offers them to the samples, until as many events of the project were seen as are wanted.
+/// Writes the rows of a list, or offers them to the samples. Stops at `max_events_per_project`.
 async fn newest(
     reader: &Reader<'_>,
     mut list: EventList<'_>,

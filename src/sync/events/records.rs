@@ -26,7 +26,7 @@ use crate::sync::session::{Project, Session};
 /// Detail requests at once.
 const DETAILS_AT_ONCE: usize = 8;
 
-/// Writes the events of one project, and what lies inside them.
+/// Writes the events of one project, and what is embedded in them.
 #[derive(Debug)]
 pub(crate) struct EventRecords<'a> {
     session: &'a Session,
@@ -154,7 +154,7 @@ impl<'a> EventRecords<'a> {
         }
     }
 
-    /// Adds what lies inside one event.
+    /// Adds what is embedded in one event.
     fn push_parts(
         &self,
         batch: &mut Batch<'_>,

@@ -58,7 +58,7 @@ async fn write_sample(reader: &Reader<'_>, issue: &str, sample: Sample, earlier:
     reader.records.write(rows.iter().map(|raw| Row::scan(raw)).collect(), Some(issue)).await
 }
 
-/// Events of the issue that earlier runs had before them; `read` is the window's number where the server did not say.
+/// Events of the issue before the window. If the server did not count those in the window, `read` is their number.
 fn earlier(reader: &Reader<'_>, issue: &ChangedIssue, read: u64) -> u64 {
     match issue.lifetime {
         Some(lifetime) if reader.task.continues => lifetime.saturating_sub(issue.events.unwrap_or(read)),

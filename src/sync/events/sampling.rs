@@ -4,8 +4,8 @@ use std::collections::BinaryHeap;
 
 /// How many of an issue's `n` events to keep: `floor(n·fraction)`, raised to `least`, cut at `most`, never more than `n`.
 ///
-/// `least` is a promise about the issue, not about each run: of the `earlier` events of the issue, at least that many
-/// (or all of them) were kept before, so only what is missing is asked for.
+/// `least` is a promise about the issue, not about each run. Earlier runs have kept that many of the `earlier` events, or
+/// all of them. So only what is missing is added.
 pub(crate) fn keep(n: u64, fraction: f64, least: u64, most: u64, earlier: u64) -> u64 {
     #[expect(
         clippy::cast_precision_loss,
@@ -18,7 +18,7 @@ pub(crate) fn keep(n: u64, fraction: f64, least: u64, most: u64, earlier: u64) -
     share.max(still_missing).min(most).min(n)
 }
 
-/// The place of an event in the order of keeping: the smallest are kept. A 64-bit FNV-1a hash with a final mix.
+/// The priority of an event. The smallest are kept. A 64-bit FNV-1a hash with a final mix.
 pub(crate) fn priority(seed: u64, event_id: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for byte in event_id.bytes() {
@@ -29,7 +29,7 @@ pub(crate) fn priority(seed: u64, event_id: &str) -> u64 {
     hash ^ (hash >> 33)
 }
 
-/// The events with the smallest priorities of all that were offered, at most `most` of them at any time.
+/// Keeps the events with the smallest priorities of all that were offered, `most` at a time.
 #[derive(Debug)]
 pub(crate) struct Sample {
     most: usize,

@@ -1,6 +1,6 @@
 //! One issue row: what the scan needs of it, and its record.
 //!
-//! Numbers in a list with a window are numbers of that window; records carry those of the issue's whole life
+//! In a list with a window, numbers are those of the window. Records have the numbers of the issue's whole life instead
 //! (API §2.3), so that a short window never overwrites a true count.
 
 use std::borrow::Cow;
@@ -20,7 +20,7 @@ use crate::time::Time;
 
 /// Detail requests at once; the server's bucket allows five a second.
 const DETAILS_AT_ONCE: usize = 5;
-/// Fields that mean the window in a list, and the issue's life in `lifetime`.
+/// Fields that count the window in a list, and the issue's whole life in `lifetime`.
 const WINDOW_NUMBERS: [&str; 4] = ["count", "userCount", "firstSeen", "lastSeen"];
 
 /// An issue row and what was read of it.
@@ -39,7 +39,8 @@ pub(crate) struct IssueRow<'a> {
 }
 
 impl<'a> IssueRow<'a> {
-    /// Reads a row; `None` if it says neither which issue it is nor of which project. `counted` says that its `count` means the window that events are read for.
+    /// Reads a row. Returns `None` if the issue's or the project's id is missing. With `counted`, the row's `count` is the
+    /// number of events in the window that events are read for.
     pub(crate) fn read(row: &'a Row<'a>, counted: bool) -> Option<Self> {
         let project = row.object("project").and_then(|project| project.text("id").map(Cow::into_owned));
         Some(Self {
@@ -111,7 +112,7 @@ async fn detail(session: &Session, issue: &IssueRow<'_>) -> Result<Option<Page>,
 fn push(batch: &mut Batch<'_>, issue: &IssueRow<'_>, detail: Option<&Page>) {
     let mut overrides = issue.lifetime_numbers();
     let detail = detail.and_then(|page| page.rows().next()?);
-    // A merged issue answers under the survivor's id, whose own row says more: then the listed row stands alone.
+    // A merged issue answers with the survivor, which has a row of its own. Then the listed row is written alone.
     let detail = detail.filter(|detail| detail.text("id").as_deref() == Some(issue.id.as_ref()));
     let Some(detail) = detail else {
         batch.push(issue.row, &overrides);

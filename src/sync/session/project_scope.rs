@@ -1,5 +1,5 @@
-//! Which projects a run reads: those chosen by name, and of these one machine's share; and how lists of the organization
-//! are asked for these alone.
+//! Which projects a run reads: those chosen by name, and of these one machine's share. Lists of the organization are asked
+//! for the chosen projects alone.
 
 use std::sync::OnceLock;
 
@@ -13,19 +13,19 @@ use crate::sentry::request::{ALL_PROJECTS, Request};
 use crate::singer::state::{Choice, State};
 use crate::streams::{self, Source, Stream};
 
-/// The choice of projects, and what the project list has said of it.
+/// The choice of projects, and what the project list has shown.
 #[derive(Debug, Default)]
 pub(crate) struct ProjectScope {
     chosen: ProjectChoice,
     listed: OnceLock<Listed>,
 }
 
-/// What the project list has said. It is read once in a run.
+/// What the project list has shown. It is read once in a run.
 #[derive(Debug, Clone, Default)]
 struct Listed {
     /// Whether the organization has projects that this run does not read.
     leaves_out: bool,
-    /// Ids of the projects that are chosen by name, where not all are and they fit into an address.
+    /// Ids of the projects that are chosen by name. Empty if all are, or if there are too many for an address.
     named: Vec<String>,
 }
 
@@ -71,8 +71,8 @@ impl ProjectScope {
         stream.tap_stream_id == "projects" && project().is_some_and(|(id, slug)| !self.reads(&id, &slug))
     }
 
-    /// A request; a list over all projects is asked for those that are chosen by name. The share of a machine does not
-    /// matter here: such lists belong to the first machine alone.
+    /// A request. A list over all projects is asked for those that are chosen by name. The share of a machine does not
+    /// matter here, since only the first machine reads such lists.
     pub(crate) fn request(&self, endpoint: &'static Endpoint, values: PathValues) -> Request {
         let request = Request::new(endpoint, values);
         match self.listed.get() {
@@ -81,8 +81,8 @@ impl ProjectScope {
         }
     }
 
-    /// Forgets what the state says of other projects than those of this run: where lists were cut to them, how far an
-    /// interrupted run came, and what it has read whole. `stream` finds a stream by name.
+    /// Forgets what the state says for another choice of projects: bookmarks of lists that were asked for those projects, and
+    /// the progress of an interrupted run. `stream` finds a stream by name.
     pub(crate) fn note_in(&self, state: &mut State, stream: impl Fn(&str) -> Option<&'static Stream>) {
         let choice = Choice { projects: self.chosen.render(), shard: self.chosen.shard.map(|shard| shard.to_string()) };
         let before = state.choice.take().unwrap_or_default();

@@ -17,7 +17,7 @@ pub(crate) fn widest_window(session: &Session, outputs: &[&StreamOutput]) -> Win
     Window { start: earliest_start(session, outputs), end: whole_second(session.client.server_now()) }
 }
 
-/// The part of a window that the server still has. Events are thrown away, other things are not.
+/// The part of a window that the server still has. It throws events away, and nothing else.
 pub(crate) fn still_kept(
     session: &Session,
     group: LimitGroup,
@@ -52,13 +52,13 @@ pub(crate) fn stream_start(session: &Session, output: &StreamOutput) -> Time {
     start_after(bookmark.filter(|_| !output.full_table), session.config.start_date, session.config.lookback)
 }
 
-/// Where to begin reading: the bookmark of the project (or of the stream) less the look-back, never before
-/// `start_date`. A project that the bookmark does not speak for begins at `start_date`.
+/// Where to begin reading a project: at its bookmark (or the stream's) less the look-back, and never before `start_date`. A
+/// project that the bookmark does not name begins at `start_date`.
 pub(crate) fn start_for(bookmark: &Bookmark, project: &str, start_date: Time, lookback: Duration) -> Time {
     start_after(bookmark_of(bookmark, project), start_date, lookback)
 }
 
-/// How far a project has been read, if the bookmark speaks for it.
+/// How far a project has been read, if the bookmark names it.
 pub(crate) fn bookmark_of(bookmark: &Bookmark, project: &str) -> Option<Time> {
     match &bookmark.projects {
         None => bookmark.start,

@@ -1,7 +1,7 @@
-//! What a failed request means for what was to be read: passed over, a gap, or the end of the run.
+//! Decides what a failed request means for a stream: it is skipped, it is a gap, or the run ends.
 //!
-//! The only place where that is decided. What an error means is said by [`Tolerance`]; here it is noted in the outputs.
-//! Other files may only ask whether a server takes a request in another form.
+//! Nothing else decides that. [`Tolerance`] says what the error means; here it is noted in the outputs. Other files may only
+//! ask whether a server takes the request in another form.
 
 use anyhow::anyhow;
 use tracing::{debug, warn};
@@ -14,8 +14,8 @@ use crate::sync::session::{Project, Session, reads_with};
 /// Said of what an issue list named and its own request did not find.
 pub(crate) const ISSUE_GONE: &str = "an issue that was merged or deleted since it was listed (404)";
 
-/// One part of a stream, such as what hangs on one row. What is gone is skipped, what could not be read is a gap. Both
-/// are counted, and the rest is read: then there is no value.
+/// For one part of a stream, such as the children of one row. What is gone is skipped, and what could not be read is a gap.
+/// Both are counted, and the result has no value.
 pub(crate) fn tolerate_part<T>(
     outputs: &[&StreamOutput],
     result: Result<T, SyncError>,
@@ -42,7 +42,7 @@ pub(crate) fn tolerate_part<T>(
     Ok(None)
 }
 
-/// One thing that may be gone since it was listed: then `skip` counts it, and there is no value.
+/// For one thing that may be gone since it was listed. Then `skip` counts it, and the result has no value.
 pub(crate) fn unless_gone<T>(result: Result<T, SyncError>, skip: impl FnOnce()) -> Result<Option<T>, SyncError> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -55,7 +55,7 @@ pub(crate) fn unless_gone<T>(result: Result<T, SyncError>, skip: impl FnOnce()) 
     }
 }
 
-/// One project's part of some streams. Returns the error if the project's part has a gap, and so has to be read again.
+/// For one project of some streams. Returns the error if it is a gap: then the project has to be read again.
 pub(crate) fn tolerate_project<'a>(
     outputs: impl IntoIterator<Item = &'a StreamOutput>,
     project: &Project,
@@ -84,7 +84,7 @@ pub(crate) fn tolerate_project<'a>(
     }
 }
 
-/// A whole stream, and what is read with it. A failure is a gap in them, unless it concerns the whole run.
+/// For a whole stream and what is read with it. A failure is a gap in them, unless it concerns the whole run.
 pub(crate) async fn tolerate_stream(
     session: &Session,
     tap_stream_id: &str,

@@ -1,5 +1,5 @@
-//! Series with a value for each day: read in slices of whole days, oldest first, so that no answer holds more than the
-//! server gives in one. The day that is running is read again in every run, since its values still grow.
+//! Series with a value for each day. They are read in slices of whole days, oldest first, so that each slice fits into one
+//! answer. Today is read again in every run, since its values still grow.
 
 use chrono::{NaiveTime, TimeDelta};
 use tracing::{debug, info, warn};
@@ -23,7 +23,7 @@ use crate::time::{Time, whole_second};
 /// The most days that are asked for at once: all that a server keeps.
 const MOST_DAYS: i64 = 90;
 
-/// Reads such a stream from its bookmark's day to today, and moves its bookmark slice by slice.
+/// Reads a daily stream from the day of its bookmark to today. Moves the bookmark slice by slice.
 pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Result<(), SyncError> {
     let (Source::Endpoint(endpoint), Some(output)) = (&stream.source, session.output.stream(stream.tap_stream_id))
     else {
@@ -51,7 +51,7 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
         }
         start = end;
         if end < now {
-            // Oldest first: what the bookmark says is read whole. What has a gap stays ahead of it.
+            // Slices come oldest first, so the bookmark may follow them. It stays before a gap.
             let change = |state: &mut State| {
                 if !output.has_gaps() {
                     state.bookmark_mut(stream.tap_stream_id).start = Some(end);
@@ -65,7 +65,7 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
     Ok(())
 }
 
-/// The day of the bookmark. Days of which the server has thrown part away would give wrong numbers: they are left out.
+/// The day of the bookmark. A day of which the server has thrown part away would give wrong numbers, and is left out.
 fn first_day(session: &Session, output: &StreamOutput, now: Time) -> Time {
     let start = day_of(stream_start(session, output));
     let kept = Window { start, end: now }.within_retention(now).start;
@@ -78,16 +78,16 @@ fn first_day(session: &Session, output: &StreamOutput, now: Time) -> Time {
 enum Answer {
     /// The server does not answer for so many days.
     Refused,
-    /// Something may be missing: it has to be asked for fewer days.
+    /// Groups may be missing. Fewer days have to be asked for.
     Full,
-    /// It is written.
+    /// All of it is written.
     Whole {
-        /// More days would have room in one answer.
+        /// More days would fit into one answer.
         has_room: bool,
     },
 }
 
-/// Reads one slice, and writes it unless it has to be smaller.
+/// Reads one slice. Writes it, unless it has to be smaller.
 async fn read(
     session: &Session,
     endpoint: &'static Endpoint,
@@ -107,7 +107,7 @@ async fn read(
             }
             Err(error) => return Err(error.into()),
         };
-        // An answer that is full may have lost groups, unless it says where they are.
+        // A full answer may have lost groups, unless it has a next page.
         if page.next.is_none() && page.series.as_ref().is_some_and(Series::is_full) {
             if can_be_smaller {
                 debug!("{}: {slice} may not fit into one answer; asking for fewer days", output.stream.tap_stream_id);
@@ -120,7 +120,7 @@ async fn read(
         let mut batch = output.batch(page.size());
         for row in page.rows().flatten() {
             let day = Window::second_of(row.text("interval_start").as_deref());
-            // Servers round what they are asked for to more days.
+            // Servers round the range to more days.
             if day.is_some_and(|day| slice.contains(day)) {
                 batch.push_derived(&row, &session.values(), Vec::new());
             }
@@ -129,7 +129,7 @@ async fn read(
     }
 }
 
-/// Every interval must be a day, or its values are no day's; days that the server leaves out are named.
+/// Checks that every interval is a day. Names the days that the server left out.
 fn check_days(output: &StreamOutput, endpoint: &'static Endpoint, slice: Window, page: &Page) -> Result<(), ApiError> {
     let mut left = slice.start;
     for interval in page.series.iter().flat_map(|series| &series.intervals) {
@@ -148,13 +148,13 @@ fn check_days(output: &StreamOutput, endpoint: &'static Endpoint, slice: Window,
     Ok(())
 }
 
-/// The request for whole days. Servers take the end as part of the range and round it up, so the last second of the last
-/// day stands for all of it (API §3).
+/// The request for whole days. Servers count the end into the range and round it up. So the end is the last second of the
+/// last day (API §3).
 fn of_days(request: Request, days: Window) -> Request {
     request.within(Window { end: days.end - TimeDelta::seconds(1), ..days })
 }
 
-/// A request that shows whether a stream can be read: for series, of the day that is running.
+/// The smallest request that shows whether a stream can be read. For a daily series it asks for today.
 pub(crate) fn smallest(session: &Session, stream: &Stream, request: Request) -> Request {
     if stream.time_filter != TimeFilter::Days {
         return request;

@@ -1,5 +1,5 @@
-//! Children that are read with their parent's row: the row itself with lists of its own embedded, and what hangs on rows
-//! of a window. One request at a time.
+//! Children that are read with their parent's row, one request at a time: the row itself with lists embedded in it, and
+//! lists below the rows of a window.
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
@@ -33,7 +33,7 @@ struct EmbeddedChild<'a> {
 }
 
 enum Kind<'a> {
-    /// The parent's row with these lists inside.
+    /// The parent's row with these lists embedded in it.
     Row(&'static [Embed]),
     /// A list of its own.
     List(Substream<'a>),
@@ -42,7 +42,7 @@ enum Kind<'a> {
 type Lists = Vec<(&'static str, String)>;
 
 impl<'a> EmbeddedChildren<'a> {
-    /// Those of `parent`, up to `end`, of which something is `left` to be read.
+    /// The children of `parent`, up to `end`, that are `left` to be read.
     pub(crate) fn new(session: &'a Session, parent: &'static Stream, end: Time, left: &[&StreamOutput]) -> Self {
         let is_left =
             |output: &&StreamOutput| left.iter().any(|other| other.stream.tap_stream_id == output.stream.tap_stream_id);
@@ -56,7 +56,7 @@ impl<'a> EmbeddedChildren<'a> {
         Self::all(session, parent).into_iter().flat_map(|child| child.outputs).collect()
     }
 
-    /// All that are selected. Lists of their own are read row by row only where the parent's rows are those of a window.
+    /// All that are selected. Lists below the parent's rows are read row by row only if the parent is read by window.
     fn all(session: &'a Session, parent: &'static Stream) -> Vec<EmbeddedChild<'a>> {
         let mut children = Vec::new();
         for stream in streams::children(parent.tap_stream_id) {
@@ -82,7 +82,7 @@ impl<'a> EmbeddedChildren<'a> {
         self.children.iter().flat_map(|child| child.outputs.iter().copied())
     }
 
-    /// Asks for everything that is embedded in one row, or hangs on it, and writes its records.
+    /// Reads and writes the children of one row.
     pub(crate) async fn of(&self, row: &Row<'_>) -> Result<(), SyncError> {
         for child in &self.children {
             let time = self.parent.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
@@ -127,7 +127,7 @@ impl<'a> EmbeddedChildren<'a> {
             let list = match row.integer(embed.count) {
                 Some(0) => "[]".to_owned(),
                 _ => match self.list(embed, context.values.clone()).await {
-                    // The row itself is known: it is not lost with a list that this server does not have.
+                    // The row itself is known. It is written even if this server does not have the list.
                     Err(error) if error.tolerance() == Tolerance::Gone && self.is_not_here(embed) => {
                         output.skip(format!("{}: this server does not have them", embed.field));
                         "null".to_owned()

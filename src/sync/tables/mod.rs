@@ -1,4 +1,4 @@
-//! Streams that are lists or objects of the API: read by the row of the table alone, without code of their own.
+//! Streams that are lists or objects of the API. Their row of the table is enough to read them: none has code of its own.
 
 pub(crate) mod daily;
 pub(crate) mod embedded;

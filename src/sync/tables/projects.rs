@@ -1,4 +1,4 @@
-//! The list of projects, with which every run begins: which of them the run reads, and what hangs on them.
+//! The list of projects, with which every run begins. It says which projects the run reads.
 
 use anyhow::bail;
 use tracing::{info, warn};
@@ -20,8 +20,8 @@ struct Reading {
     all: Vec<(String, String)>,
 }
 
-/// Reads the list of projects, which is also the proof that token, organization and server are right. Returns the
-/// projects of this run, and what they give to the streams below them.
+/// Reads the list of projects. It is also the proof that token, organization and server are right. Returns the projects
+/// of this run, and their contexts for child streams.
 pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Vec<ChildContext>), SyncError> {
     let mut reading = Reading::default();
     let scoped = session.scope.chosen().is_named()
@@ -58,7 +58,7 @@ fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut
 async fn check(session: &Session, reading: &Reading) -> Result<(), SyncError> {
     let organization = &session.config.organization;
     if reading.all.is_empty() {
-        // Some servers answer a wrong slug with an empty list: ask for the organization itself.
+        // Some servers answer a wrong slug with an empty list. So ask for the organization itself.
         session.ask_organization().await?;
         warn!("the organization {organization:?} has no projects");
         return Ok(());

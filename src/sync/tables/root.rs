@@ -1,6 +1,6 @@
-//! The rows of one list or object of the table: read page by page, written, and given to what hangs on them.
+//! Reads the rows of one list or object of the table, page by page, writes them, and reads their children.
 //!
-//! Goes on where an interrupted run was: by time in lists that come newest first, by row in others.
+//! Goes on where an interrupted run stopped: by time in lists that come newest first, by row in others.
 
 use std::collections::HashSet;
 
@@ -32,23 +32,23 @@ struct RootWalk<'a> {
     stream: &'static Stream,
     /// Absent where the stream itself is not written.
     output: Option<&'a StreamOutput>,
-    /// From where on the stream itself is written. The window may begin earlier, for its children.
+    /// The stream itself is written from here on. The window may begin earlier, for its children.
     start: Time,
     embedded: EmbeddedChildren<'a>,
     window: Window,
     /// End of the window, as the bookmark will have it.
     signpost: Time,
-    /// The last row that an interrupted run has done, until the walk comes to it.
+    /// Rows up to this key were done by an interrupted run. Empty once the walk has come to it.
     skip_to: Option<String>,
-    /// Rows have come newest first so far, down to `last`.
+    /// All rows so far came newest first; `last` is the oldest.
     newest_first: bool,
     last: Option<Time>,
-    /// Rows seen on the last two pages, so that rows that moved down a page are written once.
+    /// Keys of the last two pages: a row that moved down a page is written once.
     recent: HashSet<String>,
     previous: HashSet<String>,
 }
 
-/// Where a row stands.
+/// Key and time of a row.
 struct Place {
     key: String,
     time: Option<Time>,
@@ -61,8 +61,8 @@ enum ListEnd {
     Cut,
 }
 
-/// Reads a root stream and what is read with its rows. Returns the context of each row, for children that have endpoints
-/// of their own.
+/// Reads a root stream and the children that are read with its rows. Returns the context of each row, for children that
+/// have endpoints of their own.
 pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Result<Vec<ChildContext>, SyncError> {
     let own_lists = stream.time_filter == TimeFilter::None;
     let children = if own_lists { Substream::below(session, stream) } else { Vec::new() };
@@ -81,8 +81,8 @@ pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Res
     Ok(contexts)
 }
 
-/// Reads a root stream and the children that are read with its rows; moves their bookmarks. `each` sees every row,
-/// perhaps twice. `must` says that it has to see them also where an interrupted run has written them all.
+/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row,
+/// perhaps twice. With `must` it sees them even if an interrupted run has written them all.
 pub(crate) async fn walk_rows(
     session: &Session,
     stream: &'static Stream,
@@ -116,7 +116,7 @@ pub(crate) async fn walk_rows(
         if found && stream.time_filter == TimeFilter::None {
             return Ok(());
         }
-        // The window was an old one, or the row is gone at which the interrupted run was: again, to now.
+        // The window was an old one, or the row is gone where the interrupted run stopped. Read again, up to now.
         walk = RootWalk::to_now(session, stream, &left);
     }
     walk.pages(endpoint, each).await?;
@@ -163,7 +163,7 @@ impl<'a> RootWalk<'a> {
         self.stream.time_filter == TimeFilter::StartEnd
     }
 
-    /// Takes up the progress of an interrupted run; `false` if there is none.
+    /// Takes over the progress of an interrupted run. Returns `false` if there is none.
     fn resume(&mut self) -> bool {
         let Some(owner) = self.progress_owner() else { return false };
         let progress = self.session.output.state.bookmark(owner).progress;
@@ -189,7 +189,7 @@ impl<'a> RootWalk<'a> {
         Ok(())
     }
 
-    /// Reads a list, as far as the server gives it.
+    /// Reads one list until it ends, or until the server gives no more of it.
     async fn list(
         &mut self,
         endpoint: &'static Endpoint,
@@ -216,7 +216,7 @@ impl<'a> RootWalk<'a> {
             if page.is_cut() {
                 self.outputs().for_each(StreamOutput::may_be_incomplete);
             }
-            // Some servers ignore the window, and some sort by another time: stop early only where rows come in order.
+            // Some servers ignore the window, and some sort by another time. So stop early only if rows come in order.
             if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
                 return Ok(ListEnd::Reached);
             }
@@ -227,7 +227,7 @@ impl<'a> RootWalk<'a> {
         }
     }
 
-    /// Of a list that came newest first down to some second, reads that second again and what is older.
+    /// The list came newest first down to some second. That second is read again, and everything older.
     fn go_on_by_time(&mut self) {
         let second = TimeDelta::seconds(1);
         let end = self.last.map_or(self.window.end, |last| whole_second(last) + second);
@@ -241,7 +241,7 @@ impl<'a> RootWalk<'a> {
         self.window.end = end.min(self.window.end) - second;
     }
 
-    /// Writes one page and what hangs on it.
+    /// Writes one page, and then the children of its rows.
     async fn page(&mut self, page: &Page, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
         let (mut batch, context) = (self.output.map(|output| output.batch(page.size())), self.session.values());
         let mut rows = Vec::with_capacity(page.len());
@@ -259,7 +259,7 @@ impl<'a> RootWalk<'a> {
         self.read_embedded(rows).await
     }
 
-    /// Looks at a row, and shows it to `each` if it is wanted; nothing if it is not to be written.
+    /// Shows a row to `each` if the window has it. Returns it if it has to be written.
     fn take<'r>(&mut self, row: Option<Row<'r>>, each: &mut dyn FnMut(&Row<'_>)) -> Option<(Row<'r>, Place)> {
         let Some(row) = row else {
             self.outputs().for_each(|output| output.gap("a row that is no object"));
@@ -278,7 +278,7 @@ impl<'a> RootWalk<'a> {
         (!skipped).then_some((row, place))
     }
 
-    /// Where a row stands; sees whether rows still come newest first.
+    /// The key and time of a row. Notes whether rows still come newest first.
     fn place(&mut self, row: &Row<'_>) -> Place {
         let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
         self.newest_first &= self.last.is_none_or(|last| time.is_none_or(|time| time <= last));
@@ -286,7 +286,7 @@ impl<'a> RootWalk<'a> {
         Place { key: key_of(self.stream, row), time }
     }
 
-    /// Reads what is embedded in each row or hangs on it, one after the other, and remembers how far that has come.
+    /// Reads the embedded children of each row, one after the other, and saves the position after each.
     async fn read_embedded(&self, rows: Vec<(Row<'_>, Place)>) -> Result<(), SyncError> {
         let count = rows.len();
         for (nth, (row, place)) in rows.into_iter().enumerate() {
@@ -301,7 +301,7 @@ impl<'a> RootWalk<'a> {
     async fn advance_to(&self, place: Place) -> Result<(), SyncError> {
         let state = &self.session.output.state;
         let position = match (self.is_filtered(), place.time) {
-            // What could not be read stays ahead of the position, so that a run that goes on from here tries it again.
+            // The position stays before what could not be read: a run that goes on from here tries it again.
             _ if self.outputs().any(StreamOutput::has_gaps) => return Ok(state.advance_page(|_| ()).await?),
             (false, _) => Position { item: Some(place.key), ..Position::default() },
             (true, Some(time)) if self.newest_first => Position { until: Some(time), ..Position::default() },
@@ -316,14 +316,14 @@ impl<'a> RootWalk<'a> {
         Ok(state.advance_page(change).await?)
     }
 
-    /// Whether a row lies in the window and was not seen a page ago. A row without its key is for the writer to refuse.
+    /// Whether a row is in the window and was not seen a page ago. The writer refuses rows without a key.
     fn is_wanted(&mut self, place: &Place) -> bool {
         let seen =
             !place.key.is_empty() && (self.previous.contains(&place.key) || !self.recent.insert(place.key.clone()));
         !seen && (!self.is_filtered() || place.time.is_none_or(|time| self.window.contains(time)))
     }
 
-    /// Whether the server has emptied the row: an archived replay keeps its id alone.
+    /// Whether the server has emptied the row. Of an archived replay only the id is left.
     fn is_without_time(&self, row: &Row<'_>) -> bool {
         self.stream.replication_key().and_then(|key| row.get(key)) == Some("null")
     }

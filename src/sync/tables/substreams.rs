@@ -1,5 +1,5 @@
-//! Streams that are read once for each row of the stream above them: objects or lists of their own endpoint, one request
-//! at a time, in the order of the parents.
+//! Streams with an endpoint below each row of their parent: objects or lists, read one request at a time in the order of
+//! the parent's rows.
 
 use std::pin::Pin;
 
@@ -21,20 +21,20 @@ use crate::sync::session::starts::stream_start;
 use crate::sync::session::tolerance::tolerate_part;
 use crate::time::{Time, whole_second};
 
-/// A stream that is read once for each row of the stream above it, and those below it in turn.
+/// A stream that is read once for each row of its parent, with its own children.
 #[derive(Debug)]
 pub(crate) struct Substream<'a> {
     stream: &'static Stream,
     endpoint: &'static Endpoint,
-    /// Absent where only those below it are selected.
+    /// Absent if only its children are selected.
     output: Option<&'a StreamOutput>,
-    /// From which second on rows are wanted, where the server filters by time.
+    /// Rows are wanted from this second on. Absent if the server does not filter by time.
     start: Option<Time>,
     below: Vec<Substream<'a>>,
 }
 
 impl<'a> Substream<'a> {
-    /// The children of a stream that have endpoints of their own, where they or those below them are selected.
+    /// The children of a stream that have endpoints of their own, if they or their children are selected.
     pub(crate) fn below(session: &'a Session, parent: &Stream) -> Vec<Substream<'a>> {
         let wanted = streams::children(parent.tap_stream_id).filter(|child| session.wants(child.tap_stream_id));
         let one = |stream: &'static Stream| {
@@ -47,12 +47,12 @@ impl<'a> Substream<'a> {
         wanted.filter_map(one).collect()
     }
 
-    /// The selected streams among it and those below it.
+    /// The selected streams among this one and its children.
     pub(crate) fn outputs(&self) -> Vec<&'a StreamOutput> {
         self.output.into_iter().chain(self.below.iter().flat_map(Self::outputs)).collect()
     }
 
-    /// Reads and writes what hangs on one parent. What is gone or broken is counted, and the rest is read.
+    /// Reads and writes the rows of one parent. What is gone or broken is counted, and the rest is read.
     pub(crate) fn of<'b>(
         &'b self,
         session: &'b Session,
@@ -85,7 +85,7 @@ impl<'a> Substream<'a> {
         Ok(())
     }
 
-    /// Writes one page; returns the contexts of its rows where something hangs on them.
+    /// Writes one page. Returns the contexts of its rows, if the stream has children.
     async fn page(
         &self,
         session: &Session,
@@ -120,7 +120,7 @@ impl<'a> Substream<'a> {
         Ok(contexts)
     }
 
-    /// Whether a row lies in the window; one without a time may.
+    /// Whether a row is in the window. A row without a time is taken to be.
     fn lies_in(&self, window: Window, row: &Row<'_>) -> bool {
         let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
         time.is_none_or(|time| window.contains(time))
@@ -133,8 +133,7 @@ impl<'a> Substream<'a> {
     }
 }
 
-/// Reads a substream and those below it whole, parent by parent; goes on behind the parent at which an interrupted run
-/// was.
+/// Reads a substream and its children whole, parent by parent. Goes on after the last parent that an interrupted run did.
 pub(crate) async fn walk_substream(
     session: &Session,
     child: &Substream<'_>,
@@ -152,7 +151,7 @@ pub(crate) async fn walk_substream(
     let progress = state.bookmark(owner).progress.filter(|progress| progress.holds_for(co_read()));
     let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
     let done = parents.iter().position(|parent| Some(&parent.parent_key) == last_done).map_or(0, |at| at + 1);
-    // What hangs on the parents that are done was read up to the end that the interrupted run had.
+    // The parents that are done were read up to the end that the interrupted run had.
     let now = whole_second(session.client.server_now());
     let end = progress.filter(|_| done > 0).map_or(now, |progress| progress.end);
     child.output.into_iter().for_each(|output| output.expect((parents.len() - done) as u64));
@@ -165,7 +164,7 @@ pub(crate) async fn walk_substream(
     for parent in &parents[done..] {
         child.of(session, parent, end).await?;
         let position = Position { item: Some(parent.parent_key.clone()), ..Position::default() };
-        // What could not be read stays ahead of the position, so that a run that goes on from here tries it again.
+        // The position stays before what could not be read: a run that goes on from here tries it again.
         let change = |state: &mut State| {
             if !outputs.iter().any(|output| output.has_gaps()) {
                 let progress = state.progress_mut(owner, end);
