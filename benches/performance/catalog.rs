@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use crate::tap::TAP;
+use crate::measure::TAP;
 
 /// What `--discover` prints.
 pub fn discovered() -> Result<Value> {

@@ -13,6 +13,9 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
+/// The binary under test.
+pub const TAP: &str = env!("CARGO_BIN_EXE_tap-sentry");
+
 /// The first argument of the copy.
 pub const WEIGH: &str = "weigh";
 

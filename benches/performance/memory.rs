@@ -36,7 +36,7 @@ fn measure(context: &Context, whole: bool) -> Result<Rows> {
         Ok::<_, anyhow::Error>(Samples::of(&runs, |run| megabytes(run.weight.peak)))
     };
     let (small, large) = (peak(1)?, peak(16)?);
-    let started = Samples::of(&startup::runs(crate::tap::TAP, &["--version"])?, |weight| megabytes(weight.peak));
+    let started = Samples::of(&startup::runs(crate::measure::TAP, &["--version"])?, |weight| megabytes(weight.peak));
     Ok(vec![vec![
         format!("{} events", if whole { "whole" } else { "short" }),
         small.show(1),

@@ -5,10 +5,9 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::measure::{Weight, weigh};
+use crate::measure::{TAP, Weight, weigh};
 use crate::scenario::{Group, Scenario};
 use crate::table::{Rows, Samples, Table, ratio};
-use crate::tap::TAP;
 
 /// How often each command is run. A single run is too short to say much.
 const RUNS: usize = 20;

@@ -13,10 +13,7 @@ use tempfile::TempDir;
 
 use crate::catalog;
 use crate::check;
-use crate::measure::{Weight, weigh};
-
-/// The binary under test.
-pub const TAP: &str = env!("CARGO_BIN_EXE_tap-sentry");
+use crate::measure::{TAP, Weight, weigh};
 
 /// The streams of most scenarios.
 pub const EVENTS: &[&str] = &["projects", "issues", "events"];

@@ -17,10 +17,16 @@ pub struct Source {
 
 /// Every file below `src/` that is part of the library; unit tests are left out.
 pub fn all() -> Vec<Source> {
-    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut sources = below("src");
+    sources.retain(|source| source.name != "main.rs" && !source.name.ends_with("_tests.rs"));
+    sources
+}
+
+/// Every file below a folder.
+pub fn below(folder: &str) -> Vec<Source> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut sources = Vec::new();
     read(&root, &root, &mut sources);
-    sources.retain(|source| source.name != "main.rs" && !source.name.ends_with("_tests.rs"));
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     sources
 }
@@ -41,7 +47,7 @@ fn read(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
 impl Source {
     pub fn new(name: String, text: String) -> Self {
         let mut module: Vec<String> = name.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
-        if module.last().is_some_and(|last| last == "mod" || last == "lib") {
+        if module.last().is_some_and(|last| last == "mod" || last == "lib" || last == "main") {
             module.pop();
         }
         let own = text.split("#[cfg(test)]").next().unwrap_or_default();
