@@ -211,3 +211,26 @@ fn an_old_server_survives_kills() {
     }
     report("an old server", kills);
 }
+
+/// So many issues may be done beyond one that is not. The run that goes on has nothing running when it begins.
+#[test]
+fn a_state_with_many_issues_done_beyond_a_slow_one_is_continued() {
+    let shape =
+        Shape { projects: 1, issue_sizes: vec![vec![2; 230]], feedback_issues_per_project: 0, ..Shape::default() };
+    let simulator =
+        Simulator::start(Organization::generate(&shape), Settings { frozen: true, ..Settings::self_hosted() });
+    let truth = simulator.truth();
+    let mut issues: Vec<&String> = truth.issues.keys().collect();
+    issues.sort_by_key(|id| id.parse::<u64>().expect("a number"));
+    let (left, done) = issues.split_at(20);
+    let ahead: Value = done.iter().map(|id| ((*id).clone(), json!({}))).collect::<serde_json::Map<_, _>>().into();
+    let project = truth.projects.first().expect("a project").clone();
+    let end = (simulator.now() - chrono::TimeDelta::seconds(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let progress = json!({"end": end, "projects": {project: {"way": "issue", "ahead": ahead}}});
+    let state = json!({"bookmarks": {"events": {"progress_markers": progress}}});
+    let run = Tap::new(&simulator).only(&["events"]).state(state).sync();
+    let of = |id: &&String| truth.events[*id].iter().map(|event| event.id.clone()).collect::<Vec<_>>();
+    let wanted: BTreeSet<String> = left.iter().flat_map(of).collect();
+    assert_eq!(wanted.len(), 40);
+    assert!(wanted.is_subset(&run.keys("events", "eventID")), "events of issues that were not done are missing");
+}
