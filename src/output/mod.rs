@@ -1,4 +1,4 @@
-//! What goes to the target: SCHEMA once per stream, records in batches, STATE after what it covers.
+//! Writes to the target: SCHEMA once per stream, records in batches, STATE after the records that it covers.
 //!
 //! Knows streams and messages, not how Sentry is read.
 
@@ -19,19 +19,20 @@ use crate::singer::states::States;
 use crate::singer::writer::{OutputClosed, Writer};
 use crate::time::Time;
 
-/// All selected streams, the state and the way to stdout.
+/// All selected streams, the state, and the queue to stdout.
 #[derive(Debug)]
 pub(crate) struct Output {
     writer: Writer,
     /// The state, and the STATE lines.
     pub(crate) state: StateWriter,
     streams: BTreeMap<&'static str, StreamOutput>,
-    /// Their names in the order of the table.
+    /// Names of the streams, in the order of the table.
     order: Vec<&'static str>,
 }
 
 impl Output {
-    /// Prepares every stream that the catalog (or, without one, the default) selects.
+    /// Prepares every stream that the catalog selects; without a catalog, those selected by default. An error means
+    /// that a schema file is broken.
     pub(crate) fn new(writer: Writer, states: States, catalog: Option<&Catalog>, options: &Options) -> Result<Self> {
         let (mut streams, mut order) = (BTreeMap::new(), Vec::new());
         for stream in selected_streams(catalog, options) {
@@ -42,17 +43,17 @@ impl Output {
         Ok(Self { writer, state, streams, order })
     }
 
-    /// A stream's output, if it is selected.
+    /// The output of a stream; `None` if it is not selected.
     pub(crate) fn stream(&self, tap_stream_id: &str) -> Option<&StreamOutput> {
         self.streams.get(tap_stream_id)
     }
 
-    /// All selected streams.
+    /// All selected streams, in the order of the table.
     pub(crate) fn streams(&self) -> impl Iterator<Item = &StreamOutput> {
         self.order.iter().filter_map(|name| self.streams.get(name))
     }
 
-    /// Writes the stream's SCHEMA, once, and says in the state that it is being synced.
+    /// Writes the stream's SCHEMA, and notes in the state that it is being synced. Does nothing the second time.
     pub(crate) async fn begin(&self, output: &StreamOutput) -> Result<(), OutputClosed> {
         if let Some(schema) = output.take_schema() {
             self.writer.write(schema).await?;
@@ -71,7 +72,7 @@ impl Output {
         Ok(())
     }
 
-    /// Gives the rows of full tables a version: when the run began.
+    /// Gives the rows of full tables a version: the time when the run began, in milliseconds.
     pub(crate) fn set_versions(&self) {
         let Some(began) = self.state.read(|state| state.run.as_ref().map(|run| run.began)) else { return };
         for output in self.streams().filter(|output| output.stream.replication_key().is_none()) {
@@ -79,7 +80,8 @@ impl Output {
         }
     }
 
-    /// Moves the bookmark of a stream that was read whole up to `end`. A stream with a gap is read again from its bookmark.
+    /// Moves the bookmark of a stream to `end`, after all of it was read. If the stream has a gap, the bookmark stays,
+    /// and the next run reads again from there.
     pub(crate) async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
         let name = output.stream.tap_stream_id;
         if output.has_gaps() {

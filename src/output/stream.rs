@@ -1,6 +1,6 @@
-//! One selected stream on its way out: its SCHEMA, its records in batches, and what they came to.
+//! The output of one selected stream: its SCHEMA, its records in batches, and their tally.
 //!
-//! Knows the stream's row of the table and the messages, and neither the state nor the way to stdout.
+//! Knows the stream's row in the table, and the messages. Knows neither the state nor stdout.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,40 +22,40 @@ use crate::singer::selection::select_properties;
 use crate::streams::derive::added_fields;
 use crate::streams::stream::Stream;
 
-/// What one stream came to in a run.
+/// What a run has written and skipped of one stream.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Tally {
     /// Records written.
     pub(crate) records: u64,
-    /// Records that are expected, where that is known.
+    /// Records that are expected, if known.
     pub(crate) expected: Option<u64>,
     /// What was left out, converted or repaired.
     pub(crate) notes: Notes,
-    /// Rows or parents passed over, by reason.
+    /// Number of rows or parents that were skipped, by reason.
     pub(crate) skipped: BTreeMap<String, u64>,
-    /// Parts that could not be read: the run ends with a gap.
+    /// Parts that could not be read. Each is a gap of the run.
     pub(crate) gaps: Vec<String>,
 }
 
-/// One selected stream: how its records are made, and what they came to.
+/// One selected stream: how its records are made, and their tally.
 #[derive(Debug)]
 pub(crate) struct StreamOutput {
-    /// The table's row.
+    /// The stream's row in the table of streams.
     pub(crate) stream: &'static Stream,
-    /// Whether the catalog asks for the whole table although the stream is incremental.
+    /// Whether the catalog asks for the full table of an incremental stream.
     pub(crate) full_table: bool,
-    /// The organization that records are of, as JSON, where there are several.
+    /// The slug of the organization, as JSON, if the run reads several.
     organization: Option<String>,
-    /// Of the rows of a full table, where targets shall be told which are gone.
+    /// Version of the rows of a full table, in milliseconds. With it, targets learn which rows are gone.
     version: OnceLock<i64>,
-    /// Whether rows may be missing without a gap being known.
+    /// Whether rows may be missing although no gap is known.
     incomplete: AtomicBool,
     projection: Projection,
     schema: Mutex<Option<Vec<u8>>>,
     tally: Mutex<Tally>,
 }
 
-/// Records of one page, on their way into one write.
+/// Records of one page, for one write.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
     output: &'a StreamOutput,
@@ -70,8 +70,8 @@ impl StreamOutput {
     pub(crate) fn new(stream: &'static Stream, catalog: Option<&Catalog>, options: &Options) -> Result<Self> {
         let several = options.organization.is_some();
         let ours = if several { discover::entry_of_several(stream) } else { discover::entry(stream) }?;
-        let wished = catalog.and_then(|catalog| catalog.entry(stream.tap_stream_id));
-        let entry = wished.unwrap_or(&ours).clone();
+        let selected = catalog.and_then(|catalog| catalog.entry(stream.tap_stream_id));
+        let entry = selected.unwrap_or(&ours).clone();
         let full_table = stream.replication_key().is_some() && entry.replication_method() == Some("FULL_TABLE");
         let entry = entry.completed_by(&ours);
         let declared: Vec<String> = entry.properties().map(|(name, _)| name.clone()).collect();
@@ -86,73 +86,74 @@ impl StreamOutput {
         Ok(Self { stream, full_table, organization, version, incomplete, projection, schema, tally })
     }
 
-    /// Whether records carry this field.
+    /// Whether records have this field.
     pub(crate) fn selects(&self, field: &str) -> bool {
         self.projection.selects(field)
     }
 
-    /// Begins a batch of records that were read now. `bytes` is about how much is read of.
+    /// Begins a batch of records that were read now. `bytes` is about the size of their rows.
     pub(crate) fn batch(&self, bytes: usize) -> Batch<'_> {
         let start = message::record_start(self.stream.tap_stream_id, Utc::now(), self.version.get().copied());
         let lines = Vec::with_capacity(bytes + bytes / 4);
         Batch { output: self, start, lines, records: 0, writer: self.projection.writer() }
     }
 
-    /// The SCHEMA line, until it has been written.
+    /// The SCHEMA line; `None` after it was taken.
     pub(crate) fn schema(&self) -> Option<Vec<u8>> {
         lock(&self.schema).clone()
     }
 
-    /// Takes the SCHEMA line out, to be written.
+    /// Takes the SCHEMA line, to write it; `None` if it was taken before.
     pub(crate) fn take_schema(&self) -> Option<Vec<u8>> {
         lock(&self.schema).take()
     }
 
-    /// Gives records this version, unless they have one.
+    /// Sets the version of the records, in milliseconds, unless they have one.
     pub(crate) fn set_version(&self, version: i64) {
         self.version.get_or_init(|| version);
     }
 
-    /// The version of the rows, if they have one and are all there.
+    /// The version of the rows, if they have one and none may be missing.
     pub(crate) fn complete_version(&self) -> Option<i64> {
         self.version.get().copied().filter(|_| !self.incomplete.load(Ordering::Relaxed))
     }
 
-    /// Says that so many records more are to be expected.
+    /// Adds to the records that are expected.
     pub(crate) fn expect(&self, records: u64) {
         *lock(&self.tally).expected.get_or_insert_default() += records;
     }
 
-    /// Notes that rows of this version may be missing: then nothing is said of rows that are gone.
+    /// Notes that rows of this version may be missing. Then the target does not learn which rows are gone.
     pub(crate) fn may_be_incomplete(&self) {
         self.incomplete.store(true, Ordering::Relaxed);
     }
 
-    /// Counts something that was passed over.
+    /// Counts a row or parent that is skipped.
     pub(crate) fn skip(&self, reason: impl Into<String>) {
         *lock(&self.tally).skipped.entry(reason.into()).or_default() += 1;
     }
 
-    /// Notes a part that could not be read.
+    /// Notes and logs a part that could not be read.
     pub(crate) fn gap(&self, what: impl Into<String>) {
         let what = what.into();
         warn!("{}: {what}", self.stream.tap_stream_id);
         lock(&self.tally).gaps.push(what);
     }
 
-    /// Whether a part could not be read so far.
+    /// Whether a part could not be read.
     pub(crate) fn has_gaps(&self) -> bool {
         !lock(&self.tally).gaps.is_empty()
     }
 
-    /// What the stream has come to so far.
+    /// A copy of the tally so far.
     pub(crate) fn tally(&self) -> Tally {
         lock(&self.tally).clone()
     }
 }
 
 impl Batch<'_> {
-    /// Adds the record of a row. A row without its key cannot be written: it is a gap, not a silence.
+    /// Adds the record of a row. `overrides` are names and JSON values. A row without its key cannot be written, and is
+    /// noted as a gap.
     pub(crate) fn push(&mut self, row: &Row<'_>, overrides: &[(&str, &str)]) {
         let before = self.lines.len();
         self.lines.extend_from_slice(&self.start);
@@ -176,24 +177,24 @@ impl Batch<'_> {
         }
     }
 
-    /// Adds the record of a row with what the stream's row of the table adds to it, and with `more` fields.
+    /// Adds the record of a row, with the fields that the stream's table row adds, and with `more` fields as JSON.
     pub(crate) fn push_derived(&mut self, row: &Row<'_>, context: &PathValues, mut more: Vec<(&'static str, String)>) {
         more.extend(added_fields(self.output.stream, row, context));
         let overrides: Vec<(&str, &str)> = more.iter().map(|(name, value)| (*name, value.as_str())).collect();
         self.push(row, &overrides);
     }
 
-    /// The stream that the records are of.
+    /// The output of the records' stream.
     pub(crate) fn output(&self) -> &StreamOutput {
         self.output
     }
 
-    /// Takes the lines out, to be queued.
+    /// Takes the lines, to queue them.
     pub(crate) fn take_lines(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.lines)
     }
 
-    /// Counts the records in what the stream has come to.
+    /// Adds the records to the stream's tally. Warns once of each field that is left out.
     pub(crate) fn count(self) {
         let mut tally = lock(&self.output.tally);
         let notes = &self.writer.notes;

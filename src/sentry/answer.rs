@@ -1,4 +1,4 @@
-//! From an answer, or the lack of one, to what is done next. Sends nothing and waits for nothing.
+//! Decides what follows from an answer, or from the lack of one. Sends nothing and waits for nothing.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::sentry::page::Page;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
 
-/// First wait after a broken connection: servers that close idle connections are common, and well at once.
+/// First wait after a broken connection. Many servers close idle connections, and a new connection works at once.
 const RECONNECT: Duration = Duration::from_millis(50);
-/// Wait after a 429 for too many requests at once; no window has to end.
+/// Wait after a 429 for too many requests in flight. No window has to end.
 const CONCURRENCY_WAIT: Duration = Duration::from_millis(200);
 
-/// What to do about a certificate that nobody vouches for.
+/// Advice about a certificate that no known authority has signed.
 const UNTRUSTED: &str =
     " (the server's certificate is not trusted: name the PEM file of the authority that signed it in ca_bundle)";
 
@@ -34,9 +34,9 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The whole body as text.
     pub(crate) body: String,
-    /// Rate-limit headers.
+    /// Headers about the rate limit.
     pub(crate) limits: LimitHeaders,
-    /// The `Link` header is GlitchTip's.
+    /// Whether the `Link` header has GlitchTip's form.
     pub(crate) link_is_python_set: bool,
     /// The `Date` header.
     pub(crate) served_at: Option<DateTime<Utc>>,
@@ -47,16 +47,16 @@ pub(crate) struct Answer {
     retry_after: Option<Duration>,
 }
 
-/// What is to be done.
+/// What follows from one attempt.
 #[derive(Debug)]
 pub(crate) enum Attempt {
-    /// Here it is.
+    /// The answer is a page.
     Page(Page),
-    /// This server does not have the path: it said so by a 404 without Sentry's body.
+    /// This server does not have the path. It answered 404 without Sentry's body.
     NotHere(ApiError),
     /// The path may be missing, or a proxy or a brown-out may have answered: a web page, 405 or 410.
     MayBeMissing(ApiError),
-    /// Send the same request again after a while.
+    /// Send the same request again after this time.
     Wait(Duration, ApiError, Verdict),
     /// Final.
     Fail(ApiError),
@@ -75,7 +75,8 @@ impl Attempt {
 }
 
 impl Answer {
-    /// Reads what is needed from the headers. Bytes that are not UTF-8 become U+FFFD: only a broken server sends such.
+    /// Reads the headers that are needed. Bytes of the body that are not UTF-8 become U+FFFD. Only broken servers send
+    /// such bytes.
     pub(crate) fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| text(name).and_then(|value| value.trim().parse().ok());
@@ -102,7 +103,7 @@ impl Answer {
         }
     }
 
-    /// Whether the server took the request.
+    /// Whether the server accepted the request.
     pub(crate) fn is_accepted(&self) -> bool {
         self.status < 400
     }
@@ -112,7 +113,8 @@ impl Answer {
     }
 }
 
-/// Judges an answer. `until_reset` is how long the bucket's window lasts, if headers said.
+/// Judges an answer. `failures` counts earlier failures of the request. `until_reset` is the time until the bucket's
+/// window ends, if headers tell it. The error never holds the token.
 pub(crate) fn judge_answer(
     endpoint: &'static Endpoint,
     path: &str,
@@ -164,7 +166,7 @@ pub(crate) fn judge_answer(
     }
 }
 
-/// How long a 429 makes us wait: what it says itself, the end of the window, or a back-off (API §1.7).
+/// How long to wait after a 429: what `Retry-After` says, else until the window ends, else a back-off (API §1.7).
 fn limited_wait(answer: &Answer, until_reset: Option<Duration>, failures: u32) -> Duration {
     if let Some(wait) = answer.retry_after {
         return wait;
@@ -176,15 +178,15 @@ fn limited_wait(answer: &Answer, until_reset: Option<Duration>, failures: u32) -
     }
 }
 
-/// What looks like a missing path and cannot be one: to be tried again.
-pub(crate) fn passing(error: ApiError, failures: u32) -> Attempt {
+/// Tries again after an answer that looks like a missing path where the path is known to be there.
+pub(crate) fn transient(error: ApiError, failures: u32) -> Attempt {
     Attempt::Wait(retry::backoff(failures), error.into_unavailable(), Verdict::Retry)
 }
 
-/// A request that got no whole answer.
+/// Decides what follows if no whole answer came.
 pub(crate) fn network_failure(endpoint: &'static Endpoint, path: &str, broken: &Broken, failures: u32) -> Attempt {
     let (retry, detail) = match broken {
-        Broken::Network(error) => (may_pass(error), innermost(error)),
+        Broken::Network(error) => (retry_at_once(error), innermost(error)),
         Broken::Gzip(_) => (Some(true), broken.to_string()),
         Broken::TooLong => (None, broken.to_string()),
     };
@@ -197,27 +199,27 @@ pub(crate) fn network_failure(endpoint: &'static Endpoint, path: &str, broken: &
     }
 }
 
-/// Whether it is worth trying again, and if so, whether at once.
-fn may_pass(error: &reqwest::Error) -> Option<bool> {
+/// Whether to try again at once; `None` if trying again cannot help.
+fn retry_at_once(error: &reqwest::Error) -> Option<bool> {
     let is_final = error.is_redirect() || error.is_builder() || has_bad_certificate(error);
     (!is_final).then(|| !error.is_connect() && !error.is_timeout())
 }
 
-/// Whether the server's certificate was refused: trying again would not make it better.
+/// Whether the server's certificate was refused. Trying again cannot help.
 fn has_bad_certificate(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {
         if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
             return true;
         }
-        // An io::Error skips the error that it was made from when it is asked for its source.
+        // The source of an io::Error is not the error that it wraps, but that one's source.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         cause = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
     }
     false
 }
 
-/// The cause that tells most, without the URL that reqwest puts in front.
+/// The innermost cause, which tells most. The outer error would repeat the URL.
 fn innermost(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

@@ -1,4 +1,4 @@
-//! Reads a body to its end, unpacked while it arrives; says why it could not be read.
+//! Reads a body to its end, and unpacks it while it arrives. Does not know what the body holds.
 
 use std::fmt;
 use std::io::Write;
@@ -7,22 +7,21 @@ use flate2::write::MultiGzDecoder;
 use reqwest::Response;
 use reqwest::header::CONTENT_ENCODING;
 
-/// Longest body that is read: far beyond any page, and short of exhausting a machine.
-const LONGEST: usize = 1 << 30;
-/// Most bytes that a `Content-Length` is believed before they have come.
-const BELIEVED: u64 = 1 << 20;
-
-/// Times that rows of JSON are longer than what they are packed into, about.
-const PACKED: u64 = 8;
+/// Longest body that is read, in bytes. It is far longer than any page, and does not exhaust a machine.
+const MAX_BYTES: usize = 1 << 30;
+/// Most bytes that are allocated because of a `Content-Length`, before they arrive.
+const MAX_PREALLOCATED: u64 = 1 << 20;
+/// About how many times longer JSON rows are than their gzip.
+const GZIP_RATIO: u64 = 8;
 
 /// Why there is no whole answer.
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// The connection, or an answer that is no HTTP.
+    /// The connection broke, or the answer is not HTTP.
     Network(reqwest::Error),
-    /// A packed body that cannot be unpacked.
+    /// The gzip body cannot be unpacked.
     Gzip(std::io::Error),
-    /// Longer than `LONGEST`.
+    /// The body is longer than `MAX_BYTES`.
     TooLong,
 }
 
@@ -42,11 +41,11 @@ impl From<reqwest::Error> for Broken {
     }
 }
 
-/// The whole body, unpacked.
+/// Reads the whole body, unpacked.
 pub(crate) async fn read(mut response: Response) -> Result<Vec<u8>, Broken> {
     let packed = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() == b"gzip");
     let length = response.content_length().unwrap_or_default();
-    let expected = length.saturating_mul(if packed { PACKED } else { 1 }).min(BELIEVED);
+    let expected = length.saturating_mul(if packed { GZIP_RATIO } else { 1 }).min(MAX_PREALLOCATED);
     let mut body = Limited(Vec::with_capacity(usize::try_from(expected).unwrap_or_default()));
     if !packed {
         while let Some(chunk) = response.chunk().await? {
@@ -65,12 +64,12 @@ fn broken(error: std::io::Error) -> Broken {
     if error.kind() == std::io::ErrorKind::FileTooLarge { Broken::TooLong } else { Broken::Gzip(error) }
 }
 
-/// Bytes up to a limit, so that a small packed body cannot fill the memory.
+/// Bytes up to `MAX_BYTES`, so that a small gzip body cannot fill the memory.
 struct Limited(Vec<u8>);
 
 impl Write for Limited {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.0.len() + bytes.len() > LONGEST {
+        if self.0.len() + bytes.len() > MAX_BYTES {
             return Err(std::io::ErrorKind::FileTooLarge.into());
         }
         self.0.extend_from_slice(bytes);

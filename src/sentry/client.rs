@@ -1,6 +1,7 @@
-//! The way to pages: one method that gets one. Permit, pace, send, judge, and again if need be.
+//! Gets one page: waits for a permit, sends the request, judges the answer, and repeats if necessary.
 //!
-//! URLs are built from our own base and the server's cursor, so that every request goes to the configured host.
+//! A URL is made of our own base and the server's cursor, so that every request goes to the configured host.
+//! Does not know what the rows mean.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::sentry::retry;
 use crate::sentry::token::Token;
 use crate::sentry::transport::{Settings, Transport};
 
-/// Requests of one list that are in flight at most.
+/// Most requests of one list in flight.
 const MOST_AT_ONCE: u32 = 8;
 
 /// A client for one organization's server.
@@ -35,14 +36,14 @@ pub(crate) struct Client {
     limits: RateLimits,
     rate_limit: f64,
     max_retries: u32,
-    /// For the summary.
+    /// Shown in the summary of a run.
     pub(crate) costs: Costs,
     /// What this server can do.
     pub(crate) dialect: Dialect,
 }
 
 impl Client {
-    /// Builds the client; nothing is sent yet.
+    /// Builds the client. Sends nothing. An error says which setting is wrong.
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
         Ok(Self {
             transport: Transport::new(settings)?,
@@ -56,7 +57,7 @@ impl Client {
         })
     }
 
-    /// Whether anything has been heard of the server that could tell its clock.
+    /// Whether a request was sent, whose answer could tell the server's clock.
     pub(crate) fn knows_the_time(&self) -> bool {
         self.costs.total().requests > 0
     }
@@ -66,23 +67,23 @@ impl Client {
         self.limits.is_limited()
     }
 
-    /// What the bucket of a group has to give; `None` where the server does not limit it.
+    /// The quota of a group's bucket; `None` if the server does not limit it.
     pub(crate) fn quota(&self, group: LimitGroup) -> Option<Quota> {
         self.limits.quota(group)
     }
 
-    /// What requests have waited for so far.
+    /// What requests have waited for so far, and how long.
     pub(crate) fn waits(&self) -> Waits {
         self.limits.waits()
     }
 
-    /// How long a request takes on average, so far.
+    /// Average time of a request so far; zero before the first.
     pub(crate) fn latency(&self) -> Duration {
         let total = self.costs.total();
         total.busy.checked_div(u32::try_from(total.requests).unwrap_or(u32::MAX)).unwrap_or_default()
     }
 
-    /// Requests of a group that must be in flight at once to use all of the rate, as far as the server lets them.
+    /// Requests of a group that must be in flight to use the whole rate: at least 1, at most what the server allows.
     pub(crate) fn useful_at_once(&self, group: LimitGroup) -> usize {
         let quota = self.quota(group).filter(|_| self.is_limited());
         let rate = quota.map_or(f64::INFINITY, |quota| f64::from(quota.limit) / quota.window).min(self.rate_limit);
@@ -93,19 +94,19 @@ impl Client {
         wanted
     }
 
-    /// The server's clock; ours until an answer has told.
+    /// Time by the server's clock. It is our own clock until an answer has a `Date`.
     pub(crate) fn server_now(&self) -> DateTime<Utc> {
         self.limits.server_now()
     }
 
-    /// Gets one page, however long the server makes us wait, or says why it cannot be had.
+    /// Gets one page, however long the server makes us wait. An error is final and says why there is no page.
     pub(crate) async fn get(&self, request: &Request) -> Result<Page, ApiError> {
         let all = request.asks_for_all_projects() && self.dialect.supports(Capability::AllProjects);
         match self.get_form(request, all).await {
-            // Servers that do not know project=-1 take it for a project that may not be seen.
+            // A server that does not know project=-1 takes it for a project that the token may not see.
             Err(error) if all && error.tolerance() == Tolerance::Hidden => {
                 let page = self.get_form(request, false).await.map_err(|_| error)?;
-                // Asked once more, since a 403 that passes must not narrow the lists of the whole run.
+                // Ask once more: a transient 403 must not narrow the lists of the whole run.
                 if let Ok(page) = self.get_form(request, true).await {
                     return Ok(page);
                 }
@@ -116,7 +117,7 @@ impl Client {
         }
     }
 
-    /// Gets a page from the path that the server is known to have, or finds out which it has.
+    /// Gets a page from the path that the server is known to have. If none is known yet, finds it.
     async fn get_form(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
         match self.dialect.path_of(request.endpoint) {
             Some(Known::At(index)) => self.get_path(request, index, all_projects, true).await.into_result(),
@@ -125,7 +126,7 @@ impl Client {
         }
     }
 
-    /// Tries the endpoint's paths until one answers. Answers that may pass are waited out.
+    /// Tries the endpoint's paths until one answers. Waits and tries again after a transient answer.
     async fn find_path(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
         let most = request.max_retries.unwrap_or(self.max_retries);
         let mut failures = 0;
@@ -140,45 +141,46 @@ impl Client {
                     self.dialect.learn_path(request.endpoint, Known::Nowhere);
                     return Err(error);
                 }
-                Found::Passing(error) if failures >= most => return Err(error.into_unavailable()),
-                Found::Passing(error) => {
+                Found::Transient(error) if failures >= most => return Err(error.into_unavailable()),
+                Found::Transient(error) => {
                     let wait = retry::backoff(failures);
                     failures += 1;
-                    self.announce(request, &error, wait, Verdict::Retry, (failures, most));
+                    self.record_retry(request, &error, wait, Verdict::Retry, (failures, most));
                     tokio::time::sleep(wait).await;
                 }
             }
         }
     }
 
-    /// Tries each path once, today's first. An error is final.
+    /// Tries each path, today's first. An error is final.
     async fn try_paths(&self, request: &Request, all_projects: bool) -> Result<Found, ApiError> {
         let mut found = Found::Missing(ApiError::not_here(request.describe(), request.endpoint.scope));
         for index in 0..request.endpoint.paths.len() {
             found = match self.get_path(request, index, all_projects, false).await {
                 Attempt::Page(page) => return Ok(Found::At(index, page)),
-                // A web page in place of an answer may be a proxy's and pass; where servers answer so, it is an answer.
+                // A web page may come from a proxy, and is transient. If the server answers missing paths with web
+                // pages, it is final.
                 Attempt::MayBeMissing(error) if self.dialect.supports(Capability::MissingPaths) => {
-                    Found::Passing(error)
+                    Found::Transient(error)
                 }
                 Attempt::MayBeMissing(error) => found.or(Found::Lacking(error.into_missing())),
                 Attempt::NotHere(error) => found.or(Found::Missing(error)),
-                Attempt::Fail(error) if found.is_passing() && error.tolerance() == Tolerance::Gone => found,
+                Attempt::Fail(error) if found.is_transient() && error.tolerance() == Tolerance::Gone => found,
                 Attempt::Fail(error) | Attempt::Wait(_, error, _) => return Err(error),
             };
         }
         Ok(found)
     }
 
-    /// Tries one path until it answers for good. A path that is `known` to work cannot be missing: there, what looks
-    /// like it is taken for a passing page of a proxy or a brown-out.
+    /// Tries one path until its answer is final. A path that is `known` to work cannot be missing. If it looks missing,
+    /// a proxy or a brown-out has answered, so it is tried again.
     async fn get_path(&self, request: &Request, index: usize, all_projects: bool, known: bool) -> Attempt {
         let path = request.path(index, all_projects, !self.dialect.supports(Capability::PerPage));
         let max_retries = request.max_retries.unwrap_or(self.max_retries);
         let (mut failures, mut limited) = (0, 0);
         loop {
             let attempt = match self.attempt(request, &path, failures).await {
-                Attempt::NotHere(error) | Attempt::MayBeMissing(error) if known => answer::passing(error, failures),
+                Attempt::NotHere(error) | Attempt::MayBeMissing(error) if known => answer::transient(error, failures),
                 attempt => attempt,
             };
             let Attempt::Wait(wait, error, verdict) = attempt else {
@@ -190,7 +192,7 @@ impl Client {
                     return Attempt::Fail(error);
                 }
                 Verdict::RateLimited => (&mut limited, retry::MAX_LIMITED),
-                // A request may ask for less patience with answers, but a broken connection is no answer.
+                // A request may allow fewer retries of error answers. A broken connection is no answer.
                 _ if error.is_unanswered() => (&mut failures, self.max_retries),
                 _ => (&mut failures, max_retries),
             };
@@ -198,13 +200,13 @@ impl Client {
                 return Attempt::Fail(error.given_up(*tries + 1));
             }
             *tries += 1;
-            self.announce(request, &error, wait, verdict, (*tries, most));
+            self.record_retry(request, &error, wait, verdict, (*tries, most));
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// Counts and logs that a request will be sent again: its `tries`, and the most there may be.
-    fn announce(&self, request: &Request, error: &ApiError, wait: Duration, verdict: Verdict, tries: (u32, u32)) {
+    /// Counts and logs that a request will be sent again. `tries` is the number of this retry, and the most allowed.
+    fn record_retry(&self, request: &Request, error: &ApiError, wait: Duration, verdict: Verdict, tries: (u32, u32)) {
         let seconds = wait.as_secs_f64();
         let limited = verdict == Verdict::RateLimited;
         self.costs.count(request.endpoint, |cost| {
@@ -220,7 +222,7 @@ impl Client {
         }
     }
 
-    /// Sends the request once and judges the answer.
+    /// Sends the request once and judges the answer. `failures` is the number of failures before it.
     async fn attempt(&self, request: &Request, path: &str, failures: u32) -> Attempt {
         let endpoint = request.endpoint;
         let permit = self.limits.permit(endpoint.limit_group).await;
@@ -247,23 +249,23 @@ impl Client {
 
 /// Which of an endpoint's paths the server has.
 enum Found {
-    /// That of this number, with its answer.
+    /// The path with this index; its page.
     At(usize, Page),
-    /// None, as far as this request goes.
+    /// None, for this request.
     Missing(ApiError),
     /// None, for every request.
     Lacking(ApiError),
-    /// Nobody knows: what answered may be a proxy's.
-    Passing(ApiError),
+    /// Unknown: a proxy may have answered.
+    Transient(ApiError),
 }
 
 impl Found {
-    fn is_passing(&self) -> bool {
-        matches!(self, Self::Passing(_))
+    fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient(_))
     }
 
-    /// What another path says, unless this one may have been answered by a proxy.
+    /// The finding of the next path. A transient one stays, because a proxy may have answered for the server.
     fn or(self, other: Self) -> Self {
-        if self.is_passing() { self } else { other }
+        if self.is_transient() { self } else { other }
     }
 }

@@ -1,4 +1,4 @@
-//! What a run has cost so far: requests, repeats and waits, per endpoint.
+//! Counts what a run has cost so far: requests, retries, bytes and waits, by endpoint. Knows no limits.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,17 +9,17 @@ use crate::sentry::endpoint::Endpoint;
 /// The cost of some requests.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cost {
-    /// Requests sent, repeats included.
+    /// Requests sent, retries included.
     pub(crate) requests: u64,
     /// Requests sent again after an error.
     pub(crate) retries: u64,
-    /// Answers of 429.
+    /// Answers with status 429.
     pub(crate) limited: u64,
-    /// Bytes of bodies, uncompressed.
+    /// Bytes of all bodies, uncompressed.
     pub(crate) bytes: u64,
-    /// Time from sending to the end of the answer, summed over requests that fly side by side.
+    /// Time from sending to the end of the answer. Times of parallel requests add up.
     pub(crate) busy: Duration,
-    /// Time that requests waited after errors and refusals, summed likewise.
+    /// Time that requests waited after errors and refusals. It adds up likewise.
     pub(crate) waited: Duration,
 }
 
@@ -35,7 +35,7 @@ impl Cost {
     }
 }
 
-/// The first path of an endpoint, and the query that tells several over one path apart.
+/// The first path of an endpoint, and its query, because several endpoints share a path.
 type Key = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// The costs of a run, by endpoint.
@@ -46,7 +46,7 @@ pub(crate) struct Costs {
 }
 
 impl Costs {
-    /// Nothing has been spent yet; the time runs from now on.
+    /// Begins with no costs. The time runs from now on.
     pub(crate) fn begin() -> Self {
         Self { began: Instant::now(), costs: Mutex::default() }
     }
@@ -56,17 +56,17 @@ impl Costs {
         self.began.elapsed()
     }
 
-    /// Counts something for an endpoint.
+    /// Changes the cost of an endpoint by `count`.
     pub(crate) fn count(&self, endpoint: &Endpoint, count: impl FnOnce(&mut Cost)) {
         count(self.lock().entry((endpoint.paths[0], endpoint.query)).or_default());
     }
 
-    /// What an endpoint has cost.
+    /// The cost of one endpoint.
     pub(crate) fn of(&self, endpoint: &Endpoint) -> Cost {
         self.lock().get(&(endpoint.paths[0], endpoint.query)).copied().unwrap_or_default()
     }
 
-    /// What everything has cost.
+    /// The cost of all endpoints.
     pub(crate) fn total(&self) -> Cost {
         let mut total = Cost::default();
         for cost in self.lock().values() {

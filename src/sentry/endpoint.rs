@@ -1,6 +1,6 @@
-//! Where things are: paths, their older forms, page sizes, and URLs that are right by construction.
+//! Describes an endpoint: its paths, their older forms, its page size and the shape of its body.
 //!
-//! Nobody else puts a URL together, so no slug or release version can break one.
+//! Only this file encodes paths and queries, so no slug or release version can break a URL. Sends nothing.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::sentry::limits::group::LimitGroup;
 
-/// Everything but unreserved characters (RFC 3986 §2.3) is encoded, in path segments and query values alike.
+/// Path segments and query values encode every character but the unreserved ones (RFC 3986 §2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The query parameter that sets the page size (API §1.4).
@@ -16,24 +16,24 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub enum PageSize {
     /// The answer is not paged.
     None,
-    /// `per_page`, as nearly everywhere.
+    /// `per_page`, in most lists.
     PerPage,
-    /// `limit`, as issue lists have it.
+    /// `limit`, in issue lists.
     Limit,
 }
 
-/// Where the rows sit in a body.
+/// Where the rows are in a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
     /// The body is an array of rows.
     Array,
     /// The body is one row.
     Object,
-    /// The body is an object, in which the array of rows has this name.
+    /// The body is an object. Its field of this name is the array of rows.
     Under(&'static str),
-    /// The body has `intervals` of time and `groups` with a series of values each; every group and interval is a row.
+    /// The body has `intervals` of time, and `groups` with a series of values each. Each group and interval is a row.
     Series {
-        /// Values that an answer holds at most.
+        /// Most values in one answer.
         most: usize,
     },
 }
@@ -41,24 +41,24 @@ pub enum Rows {
 /// One kind of request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Path templates, today's first, then what older servers have. Placeholders are in braces.
+    /// Path templates: today's first, then those of older servers. Placeholders are in braces.
     pub paths: &'static [&'static str],
-    /// Bucket.
+    /// The bucket that its requests draw on.
     pub limit_group: LimitGroup,
-    /// How the page size is asked for.
+    /// Which query parameter sets the page size.
     pub page_size: PageSize,
     /// Query parameters that are always sent.
     pub query: &'static [(&'static str, &'static str)],
     /// Shape of the body.
     pub rows: Rows,
-    /// Rows that the server gives at most of one list that comes newest first; older ones have to be asked for by time.
+    /// Most rows that the server gives of one list, newest first. Ask for older rows by a window of time.
     pub deepest: usize,
-    /// A token scope that is needed, for the message when it is missing (API §1.2).
+    /// The token scope that it needs; a message names it if it is missing (API §1.2).
     pub scope: &'static str,
 }
 
 impl Endpoint {
-    /// An unremarkable list in the default bucket, to be refined with struct update syntax.
+    /// A list in the default bucket. Endpoints override its fields with struct update syntax.
     pub const LIST: Self = Self {
         paths: &[],
         limit_group: LimitGroup::Default,
@@ -72,7 +72,7 @@ impl Endpoint {
     /// One object in the default bucket.
     pub const DETAIL: Self = Self { page_size: PageSize::None, rows: Rows::Object, ..Self::LIST };
 
-    /// Whether the server gives only so many rows of one list.
+    /// Whether the server limits the rows of one list.
     pub fn is_bounded(&self) -> bool {
         self.deepest < usize::MAX
     }
@@ -81,7 +81,7 @@ impl Endpoint {
 /// Values for the placeholders of a path: name and text, not yet encoded.
 pub(crate) type PathValues = Vec<(&'static str, String)>;
 
-/// A path with every placeholder replaced, encoded; an unknown placeholder stays and the server will say so.
+/// The path with every placeholder replaced by its encoded value. An unknown placeholder stays; the server refuses it.
 pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)]) -> String {
     let mut path = String::with_capacity(template.len() + 32);
     for segment in template.split_inclusive('/') {
@@ -99,7 +99,7 @@ pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)]) -> St
     path
 }
 
-/// `?a=b&c=d`, encoded, or nothing.
+/// The pairs as `?a=b&c=d`, encoded; empty if there are none.
 pub(crate) fn query_string<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut query = String::new();
     for (name, value) in pairs {

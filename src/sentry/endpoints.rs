@@ -1,17 +1,18 @@
-//! The fixed requests: those that are made whatever streams are selected, or that several streams share.
+//! Endpoints that do not belong to one stream: several streams share them, or every run uses them.
 //!
-//! Endpoints of ordinary streams stand in their rows of the table (`streams/rows/`). Data only.
+//! Endpoints of ordinary streams are in the table of streams (`streams/rows/`). Data only.
 
 use crate::sentry::endpoint::{Endpoint, PageSize};
 use crate::sentry::limits::group::LimitGroup;
 
-/// More project ids than this make the URL too long.
+/// Most project ids in one request; more make the URL too long.
 pub const MAX_PROJECT_IDS: usize = 100;
 
-/// The organization itself. It is asked to see whether it is there, and for the time.
+/// The organization itself. A run asks for it to learn whether it exists, and the server's time.
 pub const ORGANIZATION: Endpoint = Endpoint { paths: &["organizations/{organization}/"], ..Endpoint::DETAIL };
 
-/// Every issue of an organization (API §2.3). `query` is empty on purpose: absent, it hides resolved issues.
+/// Every issue of an organization (API §2.3). Requests must add `query`, even if it is empty: without it, the server
+/// hides resolved issues.
 pub const ORGANIZATION_ISSUES: Endpoint = Endpoint {
     paths: &["organizations/{organization}/issues/"],
     page_size: PageSize::Limit,
@@ -20,7 +21,7 @@ pub const ORGANIZATION_ISSUES: Endpoint = Endpoint {
     ..Endpoint::LIST
 };
 
-/// Issues of one project, for servers that cannot list an organization's (API §2.4). Knows no window.
+/// Issues of one project, for servers that cannot list those of an organization (API §2.4). Ignores windows of time.
 pub const PROJECT_ISSUES: Endpoint = Endpoint {
     paths: &["projects/{organization}/{project}/issues/"],
     limit_group: LimitGroup::ProjectIssues,
@@ -30,7 +31,7 @@ pub const PROJECT_ISSUES: Endpoint = Endpoint {
     ..Endpoint::LIST
 };
 
-/// Not returned unless asked for by name (API §2.3).
+/// The query for feedback issues. The server returns them only if the query names their category (API §2.3).
 pub const FEEDBACK: &str = "issue.category:feedback";
 
 /// One issue with activity, participants, releases and tags (API §2.5).
@@ -56,7 +57,7 @@ pub const PROJECT_EVENTS: Endpoint = Endpoint {
     ..Endpoint::LIST
 };
 
-/// One event by its issue: the faster bucket (API §2.8); servers that lack it have the project's form.
+/// One event by its issue, in the faster bucket (API §2.8). Servers without this path have the project's.
 pub const ISSUE_EVENT_DETAIL: Endpoint = Endpoint {
     paths: &[
         "organizations/{organization}/issues/{issue}/events/{event}/",
@@ -67,7 +68,7 @@ pub const ISSUE_EVENT_DETAIL: Endpoint = Endpoint {
     ..Endpoint::DETAIL
 };
 
-/// One event by its project, for events that no issue is known of.
+/// One event by its project, for events whose issue is unknown.
 pub const PROJECT_EVENT_DETAIL: Endpoint = Endpoint {
     paths: &["projects/{organization}/{project}/events/{event}/"],
     limit_group: LimitGroup::EventDetail,

@@ -1,42 +1,42 @@
-//! What can go wrong with a request, what it means for what was asked for, and what to do about it.
+//! Errors of requests: their kinds, how far each can be tolerated, and the advice to the user. Does not decide retries.
 
 use std::fmt;
 
 use crate::sentry::token::TokenKind;
 
-/// Kinds of failure. What they mean is [`Tolerance`]: nobody else decides by kind.
+/// Kinds of failure. [`Tolerance`] is what they mean; other files decide by tolerance, never by kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
     /// 401: the token is not accepted.
     Unauthorized,
     /// 403: the token may not read this.
     Forbidden,
-    /// 404: this does not exist (any more).
+    /// 404: this does not exist, or no longer.
     NotFound,
-    /// 400 and its like: the server does not understand the request.
+    /// 400 and similar: the server does not understand the request.
     BadRequest,
-    /// Tried again and again without success, or rate limited without end.
+    /// Retries did not help: errors, no answers, or rate limits.
     Unavailable,
-    /// An answer that makes no sense: another shape, a cursor that repeats, a redirect elsewhere.
+    /// The answer makes no sense: another shape, a cursor that repeats, a redirect to another host.
     Protocol,
 }
 
-/// How far an error can be tolerated: what it means for what was asked for.
+/// How far an error can be tolerated. It follows from the kind and from whether there was an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tolerance {
-    /// It was deleted or merged since it was listed. It is passed over and counted.
+    /// It was deleted or merged since it was listed. It is skipped and counted.
     Gone,
-    /// This server does not take the request in this form. Where there is another form, that is tried.
+    /// This server does not accept this form of the request. Another form is tried, if there is one.
     NotOnThisServer,
-    /// The token may not see it. It is a gap, unless it can be asked for in another way.
+    /// The token may not see it. It is a gap, unless another request gets it.
     Hidden,
-    /// It could have been read and was not. The rest is read, and the run ends with exit code 1.
+    /// It exists but could not be read. The rest is read, and the run ends with exit code 1.
     Gap,
-    /// Nothing else can be read either.
+    /// Nothing else can be read either. The run ends.
     EndOfRun,
 }
 
-/// A request that failed for good.
+/// A request that failed finally.
 #[derive(Debug, Clone)]
 pub(crate) struct ApiError {
     kind: ErrorKind,
@@ -44,35 +44,35 @@ pub(crate) struct ApiError {
     status: Option<u16>,
     /// Path and query, without host.
     path: String,
-    /// What the server or the network said, without secrets.
+    /// The message of the server or the network, without secrets.
     detail: String,
-    /// A scope that the endpoint needs.
+    /// The token scope that the endpoint needs.
     scope: &'static str,
 }
 
 impl ApiError {
-    /// An answer, or the lack of one. `detail` must hold no secrets.
+    /// `status` is absent if there was no answer. `detail` must hold no secrets.
     pub(crate) fn new(kind: ErrorKind, status: Option<u16>, path: String, detail: String, scope: &'static str) -> Self {
         Self { kind, status, path, detail, scope }
     }
 
-    /// An answer that makes no sense, although its status and shape are right.
+    /// The answer makes no sense, although its status and shape are right.
     pub(crate) fn malformed(path: String, scope: &'static str, detail: String) -> Self {
         Self::new(ErrorKind::Protocol, None, path, detail, scope)
     }
 
-    /// A path that the server is known not to have.
+    /// The server is known not to have the path.
     pub(crate) fn not_here(path: String, scope: &'static str) -> Self {
         Self::new(ErrorKind::NotFound, None, path, "this server does not have it".to_owned(), scope)
     }
 
-    /// The same error, where the path is known to be missing.
+    /// The same error; the path is now known to be missing.
     #[must_use]
     pub(crate) fn into_missing(self) -> Self {
         Self { kind: ErrorKind::NotFound, ..self }
     }
 
-    /// The same error, where the answer is taken for a passing one.
+    /// The same error; the answer is now taken for a transient one.
     #[must_use]
     pub(crate) fn into_unavailable(self) -> Self {
         Self { kind: ErrorKind::Unavailable, ..self }
@@ -84,14 +84,14 @@ impl ApiError {
         Self { detail: format!("{} (given up after {attempts} attempts)", self.detail), ..self }
     }
 
-    /// What it means for what was asked for.
+    /// How far it can be tolerated.
     pub(crate) fn tolerance(&self) -> Tolerance {
         match self.kind {
             ErrorKind::NotFound => Tolerance::Gone,
             ErrorKind::BadRequest => Tolerance::NotOnThisServer,
             ErrorKind::Forbidden => Tolerance::Hidden,
             ErrorKind::Protocol => Tolerance::Gap,
-            // Without an answer at all, the next request would only wait as long again.
+            // If there was no answer, the next request would get none either.
             ErrorKind::Unavailable if self.status.is_some() => Tolerance::Gap,
             ErrorKind::Unavailable | ErrorKind::Unauthorized => Tolerance::EndOfRun,
         }
@@ -102,7 +102,7 @@ impl ApiError {
         self.status.is_none()
     }
 
-    /// Whether an old server may mean by it that it does not know the request: 9.1.2 answers 500 to a list of several
+    /// Whether it may mean that an old server does not know the request. Version 9.1.2 answers 500 to a list of several
     /// projects.
     pub(crate) fn may_mean_unknown(&self) -> bool {
         match self.kind {
@@ -112,7 +112,7 @@ impl ApiError {
         }
     }
 
-    /// What to do about an error that concerns the token, the organization or the server as a whole; one sentence.
+    /// Advice to the user, in one sentence, about an error of the token, the organization or the whole server.
     pub(crate) fn advice(&self, token: TokenKind, organization: &str, base_url: &str) -> String {
         match self.kind {
             ErrorKind::Unauthorized => {
@@ -158,10 +158,11 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// Longest part of a body that is quoted in a message, in characters.
+/// Most characters of a body that a message quotes.
 const DETAIL_LIMIT: usize = 300;
 
-/// What an error body says: `detail` as text or object, Django's field errors, or the beginning of the text.
+/// The message in an error body: `detail` as text or object, Django's field errors, or the beginning of the text. At
+/// most `DETAIL_LIMIT` characters and `…`.
 pub(crate) fn read_detail(body: &str) -> String {
     let text = match serde_json::from_str::<serde_json::Value>(body) {
         Ok(value) => detail_of(&value).unwrap_or_else(|| value.to_string()),

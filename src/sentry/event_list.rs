@@ -1,8 +1,8 @@
-//! One list of events over a window: pages of rows that lie in the window, each row once.
+//! Reads one list of events over a window: pages of rows in the window, each row once. Does not write them.
 //!
-//! Makes up for two weaknesses of servers. Rows of one second have no fixed order in an issue's list, so a page boundary
-//! in such a second can hide a row (API §2.6): that second is read again by itself. Some servers do not honour the window
-//! at all: their rows are filtered here.
+//! Works around two weaknesses of servers. In an issue's list, rows of one second have no fixed order, so a page
+//! boundary in that second can hide a row (API §2.6): the second is read again by itself. Some servers ignore the
+//! window: their rows are filtered here.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,19 +23,19 @@ use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::time::Time;
 
-/// Ids remembered to tell repeated rows; rows repeat within a page or two of each other.
+/// Number of ids that are remembered to detect repeated rows. Rows repeat within a page or two of each other.
 const REMEMBERED: usize = 4096;
 
-/// Which rows are asked for, and in which form.
+/// Form of the list: which bodies its rows have, and in which order they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Form {
-    /// Whole bodies.
+    /// Rows have whole bodies.
     pub(crate) full: bool,
-    /// The server's pseudo-random order instead of newest first.
+    /// Rows come in the server's pseudo-random order instead of newest first.
     pub(crate) sample: bool,
 }
 
-/// A list of events being read.
+/// A list of events that is being read.
 #[derive(Debug)]
 pub(crate) struct EventList<'a> {
     client: &'a Client,
@@ -45,43 +45,43 @@ pub(crate) struct EventList<'a> {
     form: Form,
     pages: Pages<'a>,
     recent: Recent,
-    /// The server has sent a row from outside the window.
+    /// The server has sent a row outside the window.
     ignores_window: bool,
     last_second: Option<Time>,
-    /// A second that lies on both sides of a page boundary, while it is read again by itself.
+    /// A second on both sides of a page boundary, and its pages while it is read again.
     boundary: Option<(Time, Pages<'a>)>,
     done: bool,
-    /// Rows have come newest first so far.
+    /// All rows so far came newest first.
     in_order: bool,
     /// The time of the last row, as the server wrote it.
     last_time: Option<String>,
 }
 
-/// A page of which some rows are wanted.
+/// A page, and which of its rows are new and in the window.
 #[derive(Debug)]
 pub(crate) struct EventPage {
     page: Page,
     wanted: Vec<bool>,
-    /// When this page is written, everything newer than this second is done; absent where the order does not tell.
+    /// When this page is written, everything newer than this second is done. Absent if the order does not prove it.
     pub(crate) until: Option<Time>,
-    /// Whether a row may be hidden: its moment lies on both sides of a page boundary, and nothing can be done about it.
+    /// Whether the server may have hidden a row at the page boundary, in a moment that cannot be read again.
     pub(crate) may_hide_a_row: bool,
 }
 
 impl EventPage {
-    /// The wanted rows; `None` for one that is no object.
+    /// The wanted rows; `None` for a row that is no object.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Option<Row<'_>>> {
         self.page.rows().zip(&self.wanted).filter(|(_, wanted)| **wanted).map(|(row, _)| row)
     }
 
-    /// Whether the rows come newest first, on a page long enough to tell from chance.
+    /// Whether the rows come newest first. A page of eight rows or fewer proves nothing, since its order may be chance.
     pub(crate) fn is_newest_first(&self) -> bool {
         let times: Vec<_> = self.page.rows().flatten().map(|row| second(&row)).collect();
         times.len() > 8 && times.is_sorted_by(|a, b| a >= b) && times.first() != times.last()
     }
 }
 
-/// A bounded memory of ids.
+/// The last `REMEMBERED` ids, as hashes.
 #[derive(Debug, Default)]
 struct Recent {
     order: VecDeque<u64>,
@@ -107,7 +107,7 @@ impl Recent {
 }
 
 impl<'a> EventList<'a> {
-    /// Begins a list.
+    /// Begins at the first page. Sends nothing.
     pub(crate) fn new(
         client: &'a Client,
         endpoint: &'static Endpoint,
@@ -138,7 +138,7 @@ impl<'a> EventList<'a> {
         if let Some((at, mut pages)) = self.boundary.take()
             && let Some(page) = pages.next().await?
         {
-            let page = self.of_second(page, at);
+            let page = self.examine_reread(page, at);
             self.boundary = Some((at, pages));
             return Ok(Some(page));
         }
@@ -146,32 +146,32 @@ impl<'a> EventList<'a> {
             return Ok(None);
         }
         match self.pages.next().await? {
-            Some(page) => Ok(Some(self.look_at(self.named(page)?))),
+            Some(page) => Ok(Some(self.examine(self.rename_fields(page)?))),
             None => Ok(None),
         }
     }
 
-    fn named(&self, page: Page) -> Result<Page, ApiError> {
+    fn rename_fields(&self, page: Page) -> Result<Page, ApiError> {
         with_sentrys_names(page).map_err(|_| {
             let path = request(self.endpoint, &self.values, self.window, self.form).describe();
             ApiError::malformed(path, self.endpoint.scope, "rows that cannot be read".to_owned())
         })
     }
 
-    /// Sees which rows of a page are wanted, and how far the list has come with them.
-    fn look_at(&mut self, page: Page) -> EventPage {
+    /// Finds which rows of a page are wanted, and how far the list is read with them.
+    fn examine(&mut self, page: Page) -> EventPage {
         let rows: Vec<Option<Row<'_>>> = page.rows().collect();
         let seconds: Vec<Option<Time>> = rows.iter().map(|row| row.as_ref().and_then(second)).collect();
-        self.see_whether_window_is_honoured(&seconds);
+        self.check_window(&seconds);
         let wanted = rows.iter().zip(&seconds).map(|(row, second)| self.is_wanted(row.as_ref(), *second)).collect();
-        self.see_order(&seconds);
+        self.check_order(&seconds);
         let until = self.low_watermark();
         let may_hide_a_row = self.may_hide_a_row(&rows);
         drop(rows);
         EventPage { page, wanted, until, may_hide_a_row }
     }
 
-    fn see_whether_window_is_honoured(&mut self, seconds: &[Option<Time>]) {
+    fn check_window(&mut self, seconds: &[Option<Time>]) {
         let outside = |time: &Time| !self.window.contains(*time) && *time != self.window.end;
         if !self.ignores_window && seconds.iter().flatten().any(outside) {
             debug!("this server does not honour start and end here: its rows are filtered by the tap");
@@ -181,43 +181,43 @@ impl<'a> EventList<'a> {
         self.done |= self.ignores_window && !seconds.is_empty() && past();
     }
 
-    /// Whether a row lies in the window and was not seen before. What is no object or has no id is for the writer to refuse.
+    /// Whether a row is in the window and new. The writer refuses a row that is no object or has no id.
     fn is_wanted(&mut self, row: Option<&Row<'_>>, second: Option<Time>) -> bool {
         let inside = second.is_none_or(|second| self.window.contains(second));
         inside && row.is_none_or(|row| row.text("eventID").is_none_or(|id| self.recent.is_new(&id)))
     }
 
-    fn see_order(&mut self, seconds: &[Option<Time>]) {
+    fn check_order(&mut self, seconds: &[Option<Time>]) {
         let times = || seconds.iter().copied().flatten();
         self.in_order &= self.last_second.into_iter().chain(times()).is_sorted_by(|a, b| a >= b);
         if let Some(first) = times().next() {
-            self.watch_boundary(first);
+            self.check_boundary(first);
         }
         self.last_second = times().last().or(self.last_second);
     }
 
-    /// Where a second lies on both sides of a page boundary, has it read again by itself.
-    fn watch_boundary(&mut self, first: Time) {
+    /// If a second is on both sides of a page boundary, begins to read it again by itself.
+    fn check_boundary(&mut self, first: Time) {
         let totally_ordered = self.form.sample || self.endpoint.limit_group == LimitGroup::ProjectEvents;
         let has_windows = !self.ignores_window && self.client.dialect.supports(Capability::EventWindows);
         if self.last_second == Some(first) && has_windows && !totally_ordered {
             let window = Window { start: first, end: first + TimeDelta::seconds(1) };
-            // The order of samples is fixed within a second too. Servers without it have the second on one page, or
-            // cannot help.
+            // The order of samples is fixed within a second too. A server without samples gives the second on one page,
+            // or the row stays hidden.
             let form = Form { sample: true, ..self.form };
             let pages = Pages::new(self.client, request(self.endpoint, &self.values, window, form));
             self.boundary = Some((first, pages));
         }
     }
 
-    /// Everything newer than this second is on the pages so far. A second that is read again is not all there yet.
+    /// Everything newer than this second is on the pages so far. A second that is read again is not complete yet.
     fn low_watermark(&self) -> Option<Time> {
         let reached = self.boundary.as_ref().map(|(at, _)| *at).or(self.last_second);
         reached.filter(|_| self.in_order)
     }
 
-    /// Whether rows may be hidden at the boundary before this page: some servers repeat and lose rows of one moment
-    /// there, and have no window in which they could be read again.
+    /// Whether rows may be hidden at the boundary before this page. Some servers repeat and lose rows of one moment
+    /// there, and have no window to read them again.
     fn may_hide_a_row(&mut self, rows: &[Option<Row<'_>>]) -> bool {
         let moment = |row: Option<&Option<Row<'_>>>| Some(row?.as_ref()?.text("dateCreated")?.into_owned());
         let (newest, oldest) = (moment(rows.first()), moment(rows.last()));
@@ -226,20 +226,21 @@ impl<'a> EventList<'a> {
         same_moment && !self.client.dialect.supports(Capability::PageBoundaries)
     }
 
-    /// The rows of a second that is read again, as far as they are new.
-    fn of_second(&mut self, page: Page, at: Time) -> EventPage {
+    /// The new rows of the second that is read again, as a page.
+    fn examine_reread(&mut self, page: Page, at: Time) -> EventPage {
         let mut wanted = Vec::with_capacity(page.len());
         for row in page.rows() {
-            let of_second = row.as_ref().and_then(second) == Some(at);
+            let in_second = row.as_ref().and_then(second) == Some(at);
             wanted.push(
-                of_second && row.and_then(|row| Some(self.recent.is_new(&row.text("eventID")?))).unwrap_or(false),
+                in_second && row.and_then(|row| Some(self.recent.is_new(&row.text("eventID")?))).unwrap_or(false),
             );
         }
         EventPage { page, wanted, until: None, may_hide_a_row: false }
     }
 }
 
-/// `full` and `sample` are left out where they are not wanted: older servers read any value as true (API §2.7).
+/// A request for the first page. It omits `full` and `sample` unless they are wanted: older servers read any value as
+/// true (API §2.7).
 fn request(endpoint: &'static Endpoint, values: &PathValues, window: Window, form: Form) -> Request {
     let mut request = Request::new(endpoint, values.clone()).within(window);
     for (name, wanted) in [("full", form.full), ("sample", form.sample)] {
@@ -250,7 +251,7 @@ fn request(endpoint: &'static Endpoint, values: &PathValues, window: Window, for
     request
 }
 
-/// The second of an event.
+/// The second of an event; `None` if its time cannot be read.
 fn second(row: &Row<'_>) -> Option<Time> {
     Window::second_of(row.text("dateCreated").as_deref())
 }

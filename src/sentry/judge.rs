@@ -1,13 +1,13 @@
-//! The judgement of an answer's status. Pure: status and shape of the body in, verdict out.
+//! Judges an answer by its status and the shape of its body. Pure.
 //!
-//! How long to wait is decided in `retry.rs`, what an error means for a run in `error.rs`.
+//! Does not know how long to wait (`retry.rs`), nor what an error means for a run (`error.rs`).
 
 use crate::sentry::error::ErrorKind;
 
-/// What is to be done about an answer.
+/// What follows from an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Use it.
+    /// Use its body.
     Accept,
     /// Wait as the server says, then send the same request again.
     RateLimited,
@@ -15,18 +15,18 @@ pub(crate) enum Verdict {
     Retry,
     /// This server does not know the path: try an older form of it, if there is one.
     NotHere,
-    /// The same, or something that passes: a page of a proxy, or a path that is turned off for a while.
+    /// The path is missing, or the answer is transient: a proxy's page, or a path that is turned off for a while.
     MayBeMissing,
     /// Final.
     Fail,
 }
 
-/// What a body looks like at first sight.
+/// The shape of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyShape {
     /// Whole and valid JSON.
     Json,
-    /// A web page: how servers and proxies answer paths that they do not have.
+    /// A web page. Servers and proxies answer missing paths so.
     Html,
     /// Empty, cut short, or something else.
     Other,
@@ -34,8 +34,8 @@ pub(crate) enum BodyShape {
 
 /// The verdict on an answer by its status and body (API §1.8).
 ///
-/// A 404 that is not JSON, or a web page with status 200, is how servers of other ages answer paths that they do
-/// not have. 410 is first taken for a path that is gone, and only where no other path is left for a brown-out.
+/// Older and newer servers answer a missing path with a 404 that is not JSON, or with a web page and status 200. A 410
+/// first means that the path is gone. Only if no other path is left, it means a brown-out.
 pub(crate) fn judge(status: u16, body: BodyShape) -> Verdict {
     match (status, body) {
         (200..=299, BodyShape::Json) => Verdict::Accept,

@@ -1,10 +1,10 @@
-//! The `Link` header: is there a next page, and what is its cursor (API §1.3).
+//! Reads the `Link` header: whether there is a next page, and its cursor (API §1.3).
 //!
-//! Only the cursor is used, never the URL, so a header can not send the token to another host.
+//! Takes only the cursor, never the URL, so that a header cannot send the token to another host. Sends nothing.
 
-/// The cursor of the next page; `None` when the header says that there is none.
+/// The cursor of the next page; `None` if there is none.
 ///
-/// Both relations are always present; only `results="true"` means that a page exists.
+/// Both relations are always present, so `results` decides: only `true` means that a page exists.
 pub(crate) fn next_cursor(header: &str) -> Option<String> {
     // GlitchTip wraps the whole value in `{'` and `'}`.
     let header = header.strip_prefix("{'").and_then(|h| h.strip_suffix("'}")).unwrap_or(header);
@@ -20,7 +20,7 @@ pub(crate) fn next_cursor(header: &str) -> Option<String> {
     None
 }
 
-/// Whether the whole header is a set of text as Python prints it: GlitchTip's way, and its alone.
+/// Whether the header is a set of text as Python prints it. Only GlitchTip sends this form.
 pub(crate) fn is_python_set(header: &str) -> bool {
     header.starts_with("{'")
 }
@@ -29,7 +29,7 @@ struct Relation<'a> {
     attributes: &'a str,
 }
 
-/// Takes `<url>; a="b"; c="d"` off the front; commas and semicolons inside quotes or `<>` do not separate.
+/// Splits the first relation `<url>; a="b"; c="d"` off. A comma inside quotes or `<>` does not end it.
 fn split_relation(header: &str) -> Option<(Relation<'_>, &str)> {
     let url = header.find('<')?;
     let after = url + header.get(url..)?.find('>')? + 1;

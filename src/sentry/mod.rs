@@ -1,7 +1,7 @@
 //! Sentry's web API: endpoints, pages, limits, errors. Knows nothing of Singer.
 //!
-//! Facts about the API are cited as "API §n", the sections of the notes this project was written from; every
-//! number here is a starting point that the server's own headers correct.
+//! Facts about the API are cited as "API §n": sections of the notes that this project was written from. Every number
+//! here is a starting point that the server's own headers correct.
 
 pub(crate) mod answer;
 pub(crate) mod body;

@@ -1,7 +1,7 @@
-//! One answer: its body, the rows in it, the cursor of the next page.
+//! One page: a body, its rows, and the cursor of the next page. Sends nothing.
 //!
-//! The body stays one buffer, read once; rows and fields are ranges of it, so a page is never copied and never becomes
-//! a tree.
+//! The body stays one buffer, and is scanned once. Rows and fields are ranges of it, so they are not copied and no tree
+//! is built.
 
 use crate::json::index::Index;
 use crate::json::row::Row;
@@ -17,16 +17,16 @@ pub(crate) struct Page {
     index: Index,
     /// The cursor of the next page, if there is one.
     pub(crate) next: Option<String>,
-    /// Whether the answer said anything of other pages.
+    /// Whether the answer has a `Link` header.
     pub(crate) has_link: bool,
-    /// Rows of the whole list, as far as the server says; an estimate, up to 1000 (API §1.3).
+    /// Number of rows in the whole list, if the server tells it. An estimate, up to 1000 (API §1.3).
     pub(crate) hits: Option<u64>,
-    /// Where the rows are values of series.
+    /// Present if the rows are values of series.
     pub(crate) series: Option<Series>,
 }
 
 impl Page {
-    /// Checks the whole body once and notes where its rows and their fields are.
+    /// Checks the whole body once, and finds its rows and their fields. An error tells broken JSON from another shape.
     pub(crate) fn parse(body: String, shape: Rows) -> Result<Self, Malformed> {
         let mut series = None;
         let (index, body) = match shape {
@@ -38,20 +38,20 @@ impl Page {
                 (Index::of_array(rows)?, rows.to_owned())
             }
             Rows::Series { most } => {
-                let (rows, said) = unroll(&body, most)?;
-                series = Some(said);
+                let (rows, unrolled) = unroll(&body, most)?;
+                series = Some(unrolled);
                 (Index::of_array(&rows)?, rows)
             }
         };
         Ok(Self { body, index, next: None, has_link: false, hits: None, series })
     }
 
-    /// The rows; `None` for one that is no object.
+    /// The rows; `None` for a row that is no object.
     pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Option<Row<'_>>> {
         (0..self.len()).map(|nth| Row::of(&self.body, &self.index, nth))
     }
 
-    /// Whether the list may go on although nothing says where: a full page without a `Link` header.
+    /// Whether the list may go on but cannot be followed: a full page without a `Link` header.
     pub(crate) fn is_cut(&self) -> bool {
         self.len() == PAGE_ROWS && !self.has_link && self.series.is_none()
     }
@@ -61,7 +61,7 @@ impl Page {
         self.index.len()
     }
 
-    /// Bytes of the body.
+    /// Length of the body, in bytes.
     pub(crate) fn size(&self) -> usize {
         self.body.len()
     }

@@ -1,4 +1,4 @@
-//! A walk over the pages of a list, by cursor only.
+//! Follows the pages of a list, by cursor only. Does not look at the rows.
 
 use std::collections::HashSet;
 
@@ -9,23 +9,24 @@ use crate::sentry::error::ApiError;
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
 
-/// The pages of one list, one after the other.
+/// The pages of one list, in order.
 #[derive(Debug)]
 pub(crate) struct Pages<'a> {
     client: &'a Client,
     request: Request,
     done: bool,
-    /// Cursors that were followed, so that a loop of them ends.
+    /// Cursors that were followed. They detect a loop, which would not end.
     followed: HashSet<String>,
 }
 
 impl<'a> Pages<'a> {
-    /// Begins at the request's cursor, or at the first page.
+    /// Begins at the request's cursor, or at the first page if it has none. Sends nothing.
     pub(crate) fn new(client: &'a Client, request: Request) -> Self {
         Self { client, request, done: false, followed: HashSet::new() }
     }
 
-    /// The next page; `None` after the last. Empty pages are pages too (API §1.3).
+    /// The next page; `None` after the last. An empty page does not end the list (API §1.3).
+    /// A cursor that repeats is an error.
     pub(crate) async fn next(&mut self) -> Result<Option<Page>, ApiError> {
         if self.done {
             return Ok(None);

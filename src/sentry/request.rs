@@ -1,30 +1,31 @@
-//! One request: an endpoint, the values it is asked with, and its path and query as text.
+//! One request: an endpoint and its values, made into a path and query. Does not send it.
 
 use std::borrow::Cow;
 
 use crate::sentry::endpoint::{self, Endpoint, PageSize, PathValues};
 use crate::sentry::window::Window;
 
-/// Rows asked for per page: the most that any list gives (API §1.4).
+/// Rows per page that are asked for. No list gives more (API §1.4).
 pub(crate) const PAGE_ROWS: usize = 100;
 
-/// The query parameter that widens a list from the caller's projects to all that it may see (API §1.6).
+/// The query parameter that asks a list for all projects that the token may see, not only its own (API §1.6).
 pub(crate) const ALL_PROJECTS: (&str, &str) = ("project", "-1");
 
 /// One request for one page.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// What is asked for.
+    /// The endpoint that it goes to.
     pub(crate) endpoint: &'static Endpoint,
     /// Values of the path's placeholders.
     pub(crate) values: PathValues,
-    /// Query parameters beside the endpoint's own.
+    /// Query parameters, beside those of the endpoint.
     pub(crate) query: Vec<(Cow<'static, str>, String)>,
-    /// Where to go on.
+    /// The cursor of the page; absent for the first page.
     pub(crate) cursor: Option<String>,
-    /// Whether a refusal by a limit is an answer too, and not waited out.
+    /// Whether a 429 is a final error at once, without a retry.
     pub(crate) fail_on_429: bool,
-    /// Retries of server errors; lowered for questions that a server may well answer with an error.
+    /// Most retries of server errors, instead of the configured number. It is low for requests to which a server may
+    /// always answer with an error.
     pub(crate) max_retries: Option<u32>,
     /// Whether the query names the projects, so that the endpoint's own `project=-1` is not sent.
     pub(crate) project_scoped: bool,
@@ -57,7 +58,7 @@ impl Request {
         window.query().into_iter().fold(self, |request, (name, value)| request.with(name, value))
     }
 
-    /// Asks for these projects only, where the endpoint asks for all.
+    /// Narrows the request to these projects, if the endpoint asks for all.
     #[must_use]
     pub(crate) fn of_projects<'a>(mut self, ids: impl IntoIterator<Item = &'a String>) -> Self {
         if self.endpoint.query.contains(&ALL_PROJECTS) {
@@ -67,17 +68,17 @@ impl Request {
         self
     }
 
-    /// Whether it asks for all projects that the token may see.
+    /// Whether it sends `project=-1`, for all projects that the token may see.
     pub(crate) fn asks_for_all_projects(&self) -> bool {
         self.endpoint.query.contains(&ALL_PROJECTS) && !self.project_scoped
     }
 
-    /// Path and query as today's sentry.io takes them, for messages.
+    /// Path and query for messages, as today's sentry.io accepts them.
     pub(crate) fn describe(&self) -> String {
         self.path(0, true, false)
     }
 
-    /// Takes a query parameter out.
+    /// A copy without this query parameter.
     #[must_use]
     pub(crate) fn without(&self, name: &str) -> Self {
         let mut request = self.clone();
@@ -85,8 +86,8 @@ impl Request {
         request
     }
 
-    /// Path and query for one of the endpoint's paths. `all_projects` keeps the endpoint's own `project=-1`, `by_limit`
-    /// asks for the page size as a limit everywhere.
+    /// Path and query, by the endpoint's path number `index`. `all_projects` keeps the endpoint's `project=-1`.
+    /// `by_limit` sets every page size by `limit`, never by `per_page`.
     pub(crate) fn path(&self, index: usize, all_projects: bool, by_limit: bool) -> String {
         let size = match self.endpoint.page_size {
             PageSize::None => None,

@@ -1,4 +1,4 @@
-//! How long to wait before a request is sent again. Pure but for the dice.
+//! How long to wait before a request is sent again. Pure but for the random jitter. Does not wait.
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use rand::RngExt;
 
 /// First wait after a failure.
 const BASE: Duration = Duration::from_millis(500);
-/// Longest wait that we choose ourselves.
+/// Longest wait of our own back-off.
 const CAP: Duration = Duration::from_mins(1);
-/// Longest wait that a header may ask for; more than that is taken for a mistake.
+/// Longest wait that a header may ask for. More is taken for a mistake.
 const HEADER_CAP: Duration = Duration::from_hours(1);
-/// Rate-limited answers in a row to one request before it is given up: an hour or more of waiting.
+/// Most retries of one request after rate-limited answers. With windows of a minute, they wait an hour.
 pub(crate) const MAX_LIMITED: u32 = 60;
 
-/// Exponential back-off with jitter for the `attempt`-th failure (from 0): between half and all of `BASE`·2ⁿ.
+/// Exponential back-off after failure number `attempt`, from 0. It lies between half and all of `BASE`·2ⁿ, up to `CAP`.
 pub(crate) fn backoff(attempt: u32) -> Duration {
     let full = BASE.saturating_mul(2_u32.saturating_pow(attempt.min(16))).min(CAP);
     full.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
-/// Jitter on top of a wait the server asked for, so that parallel requests do not return at the same moment.
+/// Adds jitter to a wait that the server asked for, so that parallel requests do not return at the same moment.
 pub(crate) fn with_jitter(wait: Duration) -> Duration {
     wait.min(HEADER_CAP) + Duration::from_millis(rand::rng().random_range(10..=100))
 }
 
-/// `Retry-After` in seconds; dates are not used by Sentry and are ignored.
+/// The wait in a `Retry-After` header, up to `HEADER_CAP`. Only seconds are read: Sentry sends no dates.
 pub(crate) fn retry_after(header: Option<&str>) -> Option<Duration> {
     let seconds: f64 = header?.trim().parse().ok()?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(HEADER_CAP.as_secs_f64())))
@@ -47,8 +47,8 @@ mod tests {
     fn retry_after_takes_seconds_only() {
         assert_eq!(retry_after(Some("1")), Some(Duration::from_secs(1)));
         assert_eq!(retry_after(Some("1e99")), Some(HEADER_CAP));
-        for odd in ["", "-1", "NaN", "Wed, 21 Oct 2026 07:28:00 GMT"] {
-            assert_eq!(retry_after(Some(odd)), None, "{odd}");
+        for malformed in ["", "-1", "NaN", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+            assert_eq!(retry_after(Some(malformed)), None, "{malformed}");
         }
     }
 }

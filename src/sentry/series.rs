@@ -1,39 +1,39 @@
-//! Series of values over time, made into rows: one for each group and interval in which anything was counted.
+//! Makes rows of series of values over time: one row for each group and interval with a value.
 //!
-//! Works on raw text, and knows nothing of what is counted.
+//! Works on raw text. Does not know what is counted.
 
 use crate::json::index::Index;
 use crate::json::row::{entries, field, items};
 use crate::json::scan::Malformed;
 
-/// What an answer says beside its rows.
+/// What is known of an answer of series, beside its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Series {
-    /// The beginnings of its intervals, as raw JSON.
+    /// The start of each interval, as raw JSON.
     pub(crate) intervals: Vec<String>,
-    /// Values that it would hold with one group more, totals included.
+    /// Number of values that it would hold with one more group, totals included.
     points: usize,
-    /// Values that it may hold.
+    /// Most values that an answer may hold.
     most: usize,
 }
 
 impl Series {
-    /// Whether there was no room for another group: some may be missing.
+    /// Whether there was no space for another group. Then groups may be missing.
     pub(crate) fn is_full(&self) -> bool {
         self.points > self.most
     }
 
-    /// Whether an answer over twice the time would have room too, most likely.
+    /// Whether an answer over twice the time would most likely have space too.
     pub(crate) fn has_room(&self) -> bool {
         self.points.saturating_mul(3) < self.most
     }
 }
 
-/// The rows of a body as a JSON array: the fields of `by`, the interval as `interval_start`, and its values.
+/// The rows of a body as a JSON array. A row has the fields of `by`, the interval as `interval_start`, and the values.
 ///
-/// A row of nothing but zeros and nulls is left out: it is there only because the group has values on another day of the
-/// same answer, so that it would come or not by how time is cut into answers. A group has a total beside its series,
-/// which counts among the `most` values that an answer holds (API §3).
+/// A row with only zeros and nulls is left out. The server sends it only because the group has a value on another day
+/// of the same answer, so it would depend on how time is cut into answers. A group has a total beside its series. The
+/// total counts among the `most` values of an answer (API §3).
 pub(crate) fn unroll(body: &str, most: usize) -> Result<(String, Series), Malformed> {
     Index::of_object(body)?;
     let part = |name| field(body, name).ok_or(Malformed::OtherShape);
@@ -53,7 +53,7 @@ pub(crate) fn unroll(body: &str, most: usize) -> Result<(String, Series), Malfor
     Ok((rows, Series { intervals: intervals.into_iter().map(str::to_owned).collect(), points, most }))
 }
 
-/// Adds the rows of one group; `None` if its series do not go with the intervals.
+/// Adds the rows of one group; `None` if its series do not match the intervals.
 fn push_group(rows: &mut String, group: &str, intervals: &[&str]) -> Option<()> {
     let mut names = String::new();
     entries(field(group, "by")?, |name, value| push_field(&mut names, name, value))?;

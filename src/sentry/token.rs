@@ -1,4 +1,4 @@
-//! The API token: a secret by type, which can be sent but not printed.
+//! The API token: a type that can be sent but not printed. Sends nothing.
 
 use reqwest::header::HeaderValue;
 
@@ -6,23 +6,23 @@ use reqwest::header::HeaderValue;
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
-/// What a token's prefix says about it (API §1.2).
+/// Kind of a token, by its prefix (API §1.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    /// `sntryi_`: an internal integration, sees all projects.
+    /// `sntryi_`: of an internal integration. It sees all projects.
     Integration,
-    /// `sntryu_`: a person; their role and teams count.
+    /// `sntryu_`: of a person. It sees what their role and teams allow.
     Personal,
-    /// `sntrya_`: a person through an OAuth application.
+    /// `sntrya_`: of a person, through an OAuth application.
     OAuth,
-    /// `sntrys_`: an organization token, good for releases only.
+    /// `sntrys_`: an organization token. It reads releases only.
     Organization,
-    /// Made before prefixes existed, or by another server.
+    /// No known prefix: older than the prefixes, or made by another server.
     Unknown,
 }
 
 impl Token {
-    /// Takes the token as written in the configuration.
+    /// Takes the token as the configuration has it.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -38,14 +38,14 @@ impl Token {
         }
     }
 
-    /// The value of the `Authorization` header; `None` if the token holds characters that no header may carry.
+    /// The value of the `Authorization` header; `None` if the token has a character that is not allowed there.
     pub(crate) fn header(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0)).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 
-    /// `text` without the token, should a server or proxy have echoed it.
+    /// `text` without the token. A server or proxy may have echoed it.
     pub(crate) fn redact(&self, text: &str) -> String {
         if self.0.is_empty() {
             return text.to_owned();

@@ -1,4 +1,4 @@
-//! One GET, sent and read to the end of its answer: connections, certificates, redirects, the token.
+//! Sends one GET and reads its answer to the end. Handles connections, certificates, redirects and the token.
 //!
 //! Every request goes to the configured host: redirects are followed on the same host only. Judges nothing.
 
@@ -14,45 +14,45 @@ use crate::sentry::answer::Answer;
 use crate::sentry::body::{self, Broken};
 use crate::sentry::token::Token;
 
-/// Same-host redirects followed for one request; a renamed project needs one (API §1.1).
+/// Most redirects on the same host for one request. A renamed project needs one (API §1.1).
 const MAX_REDIRECTS: usize = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Broken connections from which on every request asks for a connection of its own. Some application servers close each
-/// connection after its answer without saying so, and a kept one then breaks the next request.
+/// After this many broken connections, every request uses a connection of its own. Some application servers close each
+/// connection after its answer without saying so. If it is kept, it breaks the next request.
 const MANY_BROKEN: u32 = 2;
 
-/// What the client needs to know of the configuration.
+/// The part of the configuration that the client needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Ends in `/api/0/`.
     pub(crate) base_url: reqwest::Url,
-    /// Sent with every request.
+    /// The token. It is sent with every request.
     pub(crate) token: Token,
-    /// Requests per second over everything.
+    /// Most requests per second, over all endpoints.
     pub(crate) rate_limit: f64,
-    /// Retries of one request before it fails.
+    /// Most retries of one request.
     pub(crate) max_retries: u32,
     /// Longest silence on a connection.
     pub(crate) request_timeout: Duration,
     /// Sent as `User-Agent`.
     pub(crate) user_agent: String,
-    /// PEM certificates trusted beside the system's.
+    /// PEM certificates that are trusted beside those of the system.
     pub(crate) ca_bundle: Option<Vec<u8>>,
 }
 
-/// The way to one server.
+/// The HTTP connection to one server.
 #[derive(Debug)]
 pub(crate) struct Transport {
     http: reqwest::Client,
     token: Token,
-    /// Connections that broke before an answer.
+    /// Number of requests that got no whole answer.
     broken: AtomicU32,
 }
 
 impl Transport {
-    /// Prepares the way; nothing is sent yet. An error says which setting is wrong.
+    /// Sets up the HTTP client. Sends nothing. An error says which setting is wrong.
     pub(crate) fn new(settings: &Settings) -> anyhow::Result<Self> {
-        // A second call finds the provider installed already, which is as good.
+        // Fails if a provider is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
         let authorization =
@@ -73,14 +73,14 @@ impl Transport {
         }
         let proxies = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
         if settings.base_url.scheme() == "http" && proxies.iter().all(|name| std::env::var_os(name).is_none()) {
-            // Reading the system's certificates takes longer than all the rest of the start, and here they serve nothing.
+            // Plain HTTP needs no certificates. To read those of the system takes longer than the rest of the start.
             builder = builder.tls_certs_only([]);
         }
         let http = builder.build().context("cannot set up the HTTP client")?;
         Ok(Self { http, token: settings.token.clone(), broken: AtomicU32::new(0) })
     }
 
-    /// Sends a request and reads its answer.
+    /// Sends a request and reads its answer. An error means that no whole answer came.
     pub(crate) async fn get(&self, url: &str) -> Result<Answer, Broken> {
         let answer = self.send(url).await;
         if answer.is_err() {
@@ -104,7 +104,7 @@ impl Transport {
     }
 }
 
-/// Follows redirects that stay on our own host, and refuses to carry the token anywhere else.
+/// Follows redirects on our own host. Refuses others, which would carry the token to another host.
 fn same_host_only(base: &reqwest::Url) -> redirect::Policy {
     let origin = base.origin();
     redirect::Policy::custom(move |attempt| {

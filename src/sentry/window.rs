@@ -1,12 +1,12 @@
-//! Windows of time that lists are asked for. A window is half open, in whole seconds of the server's clock (API §1.5).
+//! Windows of time, for lists. A window is half open, in whole seconds of the server's clock (API §1.5).
 //!
-//! Pure. Knows no bookmarks: where a stream begins is decided in `sync/session/starts.rs`.
+//! Pure. Knows no bookmarks: `sync/session/starts.rs` decides where a stream begins.
 
 use chrono::TimeDelta;
 
 use crate::time::{Time, format_query_time, format_time, parse_time, whole_second};
 
-/// Sentry's event lists and issue search reach back at most this far (API §1.9).
+/// How far back Sentry's event lists and issue search reach at most (API §1.9).
 pub(crate) const RETENTION: TimeDelta = TimeDelta::days(90);
 
 /// From `start` up to, not including, `end`.
@@ -19,12 +19,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    /// Whether there is anything in it.
+    /// Whether it holds no second.
     pub(crate) fn is_empty(self) -> bool {
         self.start >= self.end
     }
 
-    /// The second of `time` lies in the window.
+    /// Whether the second of `time` is in the window.
     pub(crate) fn contains(self, time: Time) -> bool {
         let second = whole_second(time);
         second >= self.start && second < self.end
@@ -35,15 +35,15 @@ impl Window {
         [("start", format_query_time(self.start)), ("end", format_query_time(self.end))]
     }
 
-    /// The window without what the server has thrown away already.
+    /// The window without the part that is older than the retention. It may be empty.
     #[must_use]
     pub(crate) fn within_retention(self, now: Time) -> Self {
-        // A minute inside the bound: a window that is a second too old is an error to some servers (API §1.5).
+        // Stays a minute inside the bound: some servers refuse a window that is a second too old (API §1.5).
         let oldest = whole_second(now) - RETENTION + TimeDelta::minutes(1);
         Self { start: self.start.max(oldest), ..self }
     }
 
-    /// The second of a row's time field, if it can be read.
+    /// The second of a row's time field; `None` if it cannot be read.
     pub(crate) fn second_of(text: Option<&str>) -> Option<Time> {
         parse_time(text?).map(whole_second)
     }

@@ -1,5 +1,5 @@
-//! Event rows with other names: GlitchTip writes those of an issue's list with underscores (`date_created`), and those
-//! of a project's as Sentry does. Pure.
+//! Renames the fields of event rows to Sentry's names. GlitchTip writes those of an issue's list with underscores
+//! (`date_created`), and those of a project's list as Sentry does. Pure.
 
 use crate::json::row::Row;
 use crate::json::scan::Malformed;
@@ -7,10 +7,10 @@ use crate::json::text::quote;
 use crate::sentry::endpoint::Rows;
 use crate::sentry::page::Page;
 
-/// The page with Sentry's names, if it has the others.
+/// Returns the page with Sentry's names. Changes it only if a row has an `event_id`.
 pub(crate) fn with_sentrys_names(page: Page) -> Result<Page, Malformed> {
-    let has_others = |row: &Row<'_>| row.get("eventID").is_none() && row.get("event_id").is_some();
-    if !page.rows().flatten().any(|row| has_others(&row)) {
+    let has_underscores = |row: &Row<'_>| row.get("eventID").is_none() && row.get("event_id").is_some();
+    if !page.rows().flatten().any(|row| has_underscores(&row)) {
         return Ok(page);
     }
     let rows: Vec<String> = page.rows().flatten().map(|row| renamed(&row)).collect();
@@ -25,7 +25,7 @@ fn renamed(row: &Row<'_>) -> String {
     format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
 }
 
-/// `date_created` is `dateCreated`; in the ids of events, groups and projects Sentry writes `ID`.
+/// `date_created` becomes `dateCreated`. In the ids of events, groups and projects, Sentry writes `ID`.
 fn camel(name: &str) -> String {
     match name {
         "event_id" | "group_id" | "project_id" => return name.replace("_id", "ID"),

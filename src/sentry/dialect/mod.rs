@@ -1,7 +1,7 @@
-//! What this server can do, as its answers have shown; never by its version. One for each client.
+//! Knows what this server can do. It learns it from answers, never from a version. Each client has its own.
 //!
-//! A server is believed to do what today's sentry.io does until an answer shows that it does not. What was learned holds
-//! for the run. The rows of [`Capability::ALL`] are those of the README's table of servers. Sends nothing.
+//! We assume that a server can do what today's sentry.io does, until an answer shows that it cannot. What was learned
+//! holds for the run. The README's table of servers has one row for each of [`Capability::ALL`]. Sends nothing.
 
 pub(crate) mod event_names;
 pub(crate) mod paths;
@@ -28,20 +28,20 @@ pub enum Capability {
     ListWindows,
     /// The events of an issue honour `start` and `end`.
     EventWindows,
-    /// There are feedback issues, and they can be searched for by category.
+    /// There are feedback issues, and a search finds them by category.
     FeedbackIssues,
-    /// `sample=true` lists an issue's events in an order that is random and fixed (API §2.6).
+    /// `sample=true` lists an issue's events in a random but fixed order (API §2.6).
     SampleOrder,
-    /// `per_page` sets the size of a page everywhere but in lists of issues (API §1.4).
+    /// `per_page` sets the page size everywhere but in lists of issues (API §1.4).
     PerPage,
-    /// A path that is not there is answered with an error, and not with a web page.
+    /// The server answers a missing path with an error, not with a web page.
     MissingPaths,
-    /// A list gives every row of a moment that lies on both sides of a page boundary, or can be asked for that moment.
+    /// A list gives every row of a moment on both sides of a page boundary, or can be asked for that moment.
     PageBoundaries,
 }
 
 impl Capability {
-    /// All there are, in the order of the README's table.
+    /// All capabilities, in the order of the README's table.
     pub const ALL: [Self; 10] = [
         Self::AllProjects,
         Self::SeveralProjects,
@@ -71,7 +71,7 @@ impl Capability {
         }
     }
 
-    /// What users should know where a server lacks it, if anything.
+    /// What users should know if a server lacks it; `None` if nothing.
     fn consequence(self) -> Option<&'static str> {
         match self {
             Self::AllProjects => {
@@ -85,11 +85,11 @@ impl Capability {
     }
 }
 
-/// Said of lists in which a server without [`Capability::PageBoundaries`] may have hidden a row.
+/// The message about a list in which a server without [`Capability::PageBoundaries`] may have hidden a row.
 pub(crate) const MAY_HIDE: &str = "a moment on both sides of a page boundary, of which this server may hide rows";
 
-/// What GlitchTip lacks. Its windows are about an issue's first event, and to all projects at once it answers with no
-/// issue.
+/// What GlitchTip lacks. Its windows of time look at an issue's first event only. If asked for all projects at once, it
+/// answers with no issue.
 const GLITCHTIP_LACKS: [Capability; 9] = [
     Capability::SeveralProjects,
     Capability::OrganizationIssues,
@@ -110,8 +110,8 @@ pub(crate) struct Dialect {
 }
 
 impl Dialect {
-    /// Looks at an answer. `python_set_link` says that its `Link` header is a set of text as Python prints it: GlitchTip's
-    /// way, and its alone.
+    /// Learns from an answer. `python_set_link` says whether its `Link` header is a set of text as Python prints it.
+    /// Only GlitchTip sends this form.
     pub(crate) fn observe(&self, python_set_link: bool) {
         if python_set_link && self.supports(Capability::PerPage) {
             info!("This server is GlitchTip: it has no windows of time, and web pages where Sentry has endpoints");
@@ -119,12 +119,12 @@ impl Dialect {
         }
     }
 
-    /// Whether the server can be expected to do this.
+    /// Whether the server can do this, as far as is known.
     pub(crate) fn supports(&self, capability: Capability) -> bool {
         !self.lock().contains(&capability)
     }
 
-    /// Learns that the server does not do this; says so once.
+    /// Learns that the server cannot do this. Logs it once.
     pub(crate) fn refused(&self, capability: Capability) {
         if self.lock().insert(capability) {
             debug!("this server lacks: {}", capability.title());
@@ -134,13 +134,13 @@ impl Dialect {
         }
     }
 
-    /// Learns of an answer that shows at once that the server does none of these.
+    /// Learns from one answer that the server can do none of these.
     pub(crate) fn lacks_all(&self, capabilities: &[Capability]) {
         debug!("an answer of this server shows that it lacks {}", titles(capabilities));
         self.lock().extend(capabilities);
     }
 
-    /// What is known of an endpoint's paths.
+    /// What is known of an endpoint's paths; `None` before the first answer.
     pub(crate) fn path_of(&self, endpoint: &Endpoint) -> Option<Known> {
         self.paths.of(endpoint.paths[0])
     }
@@ -161,7 +161,7 @@ impl Dialect {
 }
 
 impl fmt::Display for Dialect {
-    /// What the server was seen to lack.
+    /// Lists what the server is known to lack.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lacks: Vec<Capability> = self.lock().iter().copied().collect();
         if lacks.is_empty() { f.write_str("nothing") } else { f.write_str(&titles(&lacks)) }

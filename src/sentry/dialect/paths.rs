@@ -1,30 +1,30 @@
-//! Which path of an endpoint a server has, as its answers have shown. Knows no requests.
+//! Remembers which path of an endpoint the server has, as its answers have shown. Knows no requests.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tracing::debug;
 
-/// What is known of an endpoint.
+/// What is known of an endpoint's paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
-    /// Its path of this number has answered.
+    /// The path with this index has answered.
     At(usize),
-    /// The server has none of them.
+    /// The server has none of its paths.
     Nowhere,
 }
 
-/// Endpoints by today's path.
+/// What is known, by the endpoint's path today.
 #[derive(Debug, Default)]
 pub(crate) struct KnownPaths(Mutex<HashMap<&'static str, Known>>);
 
 impl KnownPaths {
-    /// What is known of the endpoint with this path today.
+    /// What is known of the endpoint with this path today; `None` if nothing.
     pub(crate) fn of(&self, todays: &'static str) -> Option<Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(todays).copied()
     }
 
-    /// Remembers what an answer has shown.
+    /// Remembers what an answer has shown, and logs it.
     pub(crate) fn learn(&self, todays: &'static str, known: Known) {
         match known {
             Known::At(0) => {}

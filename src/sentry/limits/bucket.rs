@@ -1,31 +1,31 @@
-//! One of the server's rate limits as far as we know it: counts our requests in its window, and learns from its headers
-//! (API §1.7).
+//! One of the server's rate limits, as far as we know it (API §1.7). Counts our requests in its window, and learns from
+//! the server's headers. Does not wait.
 
 use crate::sentry::limits::group::LimitGroup;
 
-/// Requests in flight at once where the server names no limit.
+/// Most requests in flight if the server names no limit.
 pub(crate) const UNLIMITED_CONCURRENCY: u32 = 12;
 
-/// What an answer's headers say about its bucket.
+/// The headers of an answer about its bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct LimitHeaders {
     /// `X-Sentry-Rate-Limit-Limit`: requests per window.
     pub(crate) limit: Option<u32>,
     /// `X-Sentry-Rate-Limit-Remaining`: requests left in the window.
     pub(crate) remaining: Option<u32>,
-    /// `X-Sentry-Rate-Limit-Reset`: end of the window, epoch seconds.
+    /// `X-Sentry-Rate-Limit-Reset`: end of the window, in epoch seconds.
     pub(crate) reset: Option<u64>,
-    /// `X-Sentry-Rate-Limit-ConcurrentLimit`.
+    /// `X-Sentry-Rate-Limit-ConcurrentLimit`: most requests in flight.
     pub(crate) concurrent: Option<u32>,
 }
 
-/// One server-side bucket: a fixed window aligned to the epoch, and a number of requests in flight.
-/// Times are seconds; `server` times are on the server's clock.
+/// One bucket of the server: a fixed window that is aligned to the epoch, and a limit on requests in flight.
+/// Times are epoch seconds by the server's clock.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bucket {
-    /// Requests per window; `None` where the server does not limit.
+    /// Requests per window; `None` if the server does not limit.
     pub(crate) limit: Option<u32>,
-    /// Length of a window.
+    /// Length of a window, in seconds.
     pub(crate) window: f64,
     /// Most requests in flight.
     pub(crate) concurrency: u32,
@@ -34,42 +34,42 @@ pub(crate) struct Bucket {
     /// Requests left in the window.
     left: u32,
     window_end: f64,
-    /// Requests taken so far; the number of the last one.
+    /// Requests taken so far. It is the number of the last one.
     sent: u64,
-    /// An answer's headers have told the numbers.
+    /// Whether an answer's headers have confirmed the numbers.
     seen: bool,
 }
 
-/// What a bucket has to give. Times are seconds.
+/// What a bucket still allows. Times are in seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Quota {
     /// Requests per window.
     pub(crate) limit: u32,
     /// Length of a window.
     pub(crate) window: f64,
-    /// Requests left in this one.
+    /// Requests left in this window.
     pub(crate) left: u32,
-    /// Time until it ends.
+    /// Time until this window ends.
     pub(crate) rest: f64,
     /// Most requests in flight.
     pub(crate) concurrency: u32,
-    /// Whether the server has told, and not only our table.
+    /// Whether the numbers are the server's, not only our table's.
     pub(crate) seen: bool,
 }
 
 /// A request's place in its bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Ticket {
-    /// Requests sent up to this one.
+    /// Number of requests up to this one.
     number: u64,
-    /// Server time at which it was sent.
+    /// Server time when it was sent.
     sent: f64,
-    /// The end of its window, as it was known then.
+    /// End of its window, as known then.
     window_end: f64,
 }
 
 impl Bucket {
-    /// The numbers known for sentry.io, until its headers correct them.
+    /// A bucket with the numbers of sentry.io. The server's headers correct them.
     pub(crate) fn known(group: LimitGroup) -> Self {
         let (limit, window, concurrency) = match group {
             LimitGroup::EventTable => (30, 1.0, 15),
@@ -90,10 +90,10 @@ impl Bucket {
         }
     }
 
-    /// The server time at which there is room again, if there is none now.
+    /// If the quota is used up: the server time when it is renewed.
     pub(crate) fn full_until(&mut self, server: f64) -> Option<f64> {
         let limit = self.limit?;
-        // A window that ends further away than it is long was reckoned by a clock that has proved wrong.
+        // If the window ends further away than it is long, its end was computed by a clock that proved wrong.
         if server >= self.window_end || self.window_end > server + self.window + 1.0 {
             self.window_end = ((server / self.window).floor() + 1.0) * self.window;
             self.left = limit;
@@ -101,7 +101,7 @@ impl Bucket {
         (self.left == 0).then_some(self.window_end)
     }
 
-    /// Takes one request out of the current window, or says at which server time to ask again.
+    /// Takes one request out of the current window. The error is the server time to ask again.
     pub(crate) fn take(&mut self, server: f64) -> Result<Ticket, f64> {
         if let Some(at) = self.full_until(server) {
             return Err(at);
@@ -111,8 +111,8 @@ impl Bucket {
         Ok(Ticket { number: self.sent, sent: server, window_end: self.window_end })
     }
 
-    /// Learns from the headers of the answer to a request. `server` is the server's time now; without knowing that when
-    /// the request was sent (`by_clock`), nothing is concluded from its times.
+    /// Learns from the headers of an answer. `server` is the server's time now. `by_clock` says whether the server's
+    /// time was known when the request was sent. If not, the times of `ticket` prove nothing.
     pub(crate) fn learn(&mut self, headers: LimitHeaders, ticket: Ticket, by_clock: bool, server: f64) {
         if let Some(concurrent) = headers.concurrent {
             self.concurrency = concurrent.max(1);
@@ -124,7 +124,7 @@ impl Bucket {
         self.seen = true;
         #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
         let reset = reset as f64;
-        // The server counted when the request came in: what was sent after it is not counted yet.
+        // The server counted when this request arrived, so it did not count those that we sent later.
         let later = u32::try_from(self.sent.saturating_sub(ticket.number)).unwrap_or(u32::MAX);
         let remaining = remaining.saturating_sub(later);
         if reset > self.window_end + 0.5 || self.window_end > server + self.window + 1.0 {
@@ -132,7 +132,7 @@ impl Bucket {
             self.left = remaining;
             self.window = self.window.max((reset - server).ceil());
         } else if by_clock && reset < ticket.window_end - 0.5 && reset > ticket.sent - 1.0 {
-            // Shorter windows than we knew, even if this one is over by the time that its answer is here.
+            // Windows are shorter than we knew. This holds even if the window ended before the answer arrived.
             self.window_end = reset;
             self.left = remaining;
             self.window = (reset - ticket.sent).ceil().max(1.0);
@@ -141,7 +141,7 @@ impl Bucket {
         }
     }
 
-    /// What there is room for; `None` where the server does not limit.
+    /// The quota at this server time; `None` if the server does not limit.
     pub(crate) fn quota(&mut self, server: f64) -> Option<Quota> {
         self.full_until(server);
         Some(Quota {
@@ -154,7 +154,7 @@ impl Bucket {
         })
     }
 
-    /// The server does not limit this.
+    /// Notes that the server does not limit this group.
     pub(crate) fn forget_limit(&mut self) {
         self.limit = None;
         self.concurrency = UNLIMITED_CONCURRENCY;
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_window_reckoned_by_a_wrong_clock_is_forgotten() {
         let mut bucket = Bucket::known(LimitGroup::ProjectEvents);
-        let local = 1_800_000.0; // three weeks ahead of the server, which has not answered yet
+        let local = 1_800_000.0; // three weeks ahead of the server, whose clock is not known yet
         let ticket = bucket.take(local).expect("room");
         bucket.learn(headers(60, 59, 60), ticket, false, 10.0);
         for _ in 0..59 {
@@ -238,7 +238,7 @@ mod tests {
     fn what_the_server_has_counted_already_is_not_counted_again() {
         let mut bucket = Bucket::known(LimitGroup::Default);
         let tickets: Vec<Ticket> = (0..10).map(|_| bucket.take(100.1).expect("room")).collect();
-        // The answer to the third: seven were sent after it.
+        // The answer to the third request. Seven were sent after it.
         bucket.learn(headers(40, 37, 101), tickets[2], true, 100.3);
         assert_eq!(bucket.left, 30);
     }

@@ -1,6 +1,6 @@
-//! The configured ceiling over all requests: turns that stand evenly apart, first come first served.
+//! The configured ceiling over all requests: gives out turns that are evenly spaced, in the order of asking.
 //!
-//! A turn is given out at once, with the time that it comes at. Nobody holds anything while waiting for it.
+//! A turn is turns out at once, with the time to wait for it. So nobody holds a lock while waiting. Knows no server.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -12,28 +12,28 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
-/// A request may be sent this much too late, and the next ones make it good by standing closer.
+/// How late a request may be sent so that the next turns, spaced closer, still make up for it.
 const LATENESS: Duration = Duration::from_millis(5);
-/// Least distance of two turns, as a part of their even distance.
+/// Least distance of two turns, as a fraction of their even distance.
 const CLOSEST: f64 = 0.8;
 
-/// When requests may be sent, as far as the configuration goes.
+/// Says when requests may be sent by the configured rate.
 #[derive(Debug)]
 pub(crate) struct Ceiling {
     began: Instant,
     /// Least distance of two turns.
     closest: Duration,
-    line: Mutex<Line>,
+    turns: Mutex<Turns>,
 }
 
-/// The turns that are given out. The limiter's clock stands at the last of them, which may lie ahead of now.
+/// The turns that were given out. The limiter's clock is at the last turn, which may be in the future.
 #[derive(Debug)]
-struct Line {
+struct Turns {
     limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>,
     clock: FakeRelativeClock,
-    /// Where the clock stands; since the beginning.
+    /// Time on the clock, since the beginning.
     time: Duration,
-    /// Whether a turn was given out.
+    /// Whether a turn was turns out.
     used: bool,
 }
 
@@ -42,25 +42,25 @@ struct Line {
 pub(crate) struct Turn {
     /// How long to wait for it.
     pub(crate) wait: Duration,
-    /// The part of it that lies behind the turn before: waits that lie side by side do not add up.
+    /// The part of the wait after the previous turn. Sums of it count parallel waits once.
     pub(crate) behind_last: Duration,
 }
 
 impl Ceiling {
-    /// A ceiling of `per_second` requests, spaced evenly: no volleys.
+    /// A ceiling of `per_second` requests. They are evenly spaced, without bursts.
     pub(crate) fn new(per_second: f64) -> Self {
         let period = Duration::from_secs_f64((1.0 / per_second).min(86_400.0)).max(Duration::from_nanos(1));
-        // Timers are late now and then. A bucket of one would add up the delays; a little room makes them good.
-        let room = 1 + u32::try_from(LATENESS.as_nanos().div_ceil(period.as_nanos())).unwrap_or(1);
-        let burst = NonZeroU32::new(room).unwrap_or(NonZeroU32::MIN);
+        // Timers are late now and then. A limiter for one turn would add up the delays. A few more make up for them.
+        let burst = 1 + u32::try_from(LATENESS.as_nanos().div_ceil(period.as_nanos())).unwrap_or(1);
+        let allowed = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
         let clock = FakeRelativeClock::default();
-        let limiter = RateLimiter::direct_with_clock(quota.allow_burst(burst), clock.clone());
-        for _ in 1..room {
-            let _ = limiter.check(); // the room is for delays, and not for a volley at the beginning
+        let limiter = RateLimiter::direct_with_clock(quota.allow_burst(allowed), clock.clone());
+        for _ in 1..burst {
+            let _ = limiter.check(); // they are for delays, not for a burst at the beginning
         }
-        let line = Mutex::new(Line { limiter, clock, time: Duration::ZERO, used: false });
-        Self { began: Instant::now(), closest: period.mul_f64(CLOSEST), line }
+        let turns = Mutex::new(Turns { limiter, clock, time: Duration::ZERO, used: false });
+        Self { began: Instant::now(), closest: period.mul_f64(CLOSEST), turns }
     }
 
     /// Takes the next turn.
@@ -68,24 +68,24 @@ impl Ceiling {
         self.turn_at(self.began.elapsed())
     }
 
-    /// Takes the next turn from `now` on, which is a time since the beginning.
+    /// Takes the next turn at `now` or later. `now` counts since the beginning.
     fn turn_at(&self, now: Duration) -> Turn {
-        let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = line.time;
-        let earliest = if line.used { now.max(last + self.closest) } else { now };
-        line.wait(earliest.saturating_sub(last));
-        while let Err(early) = line.limiter.check() {
-            let wait = early.wait_time_from(line.clock.now());
-            line.wait(wait);
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = turns.time;
+        let earliest = if turns.used { now.max(last + self.closest) } else { now };
+        turns.advance(earliest.saturating_sub(last));
+        while let Err(early) = turns.limiter.check() {
+            let wait = early.wait_time_from(turns.clock.now());
+            turns.advance(wait);
         }
-        line.used = true;
-        Turn { wait: line.time.saturating_sub(now), behind_last: line.time.saturating_sub(now.max(last)) }
+        turns.used = true;
+        Turn { wait: turns.time.saturating_sub(now), behind_last: turns.time.saturating_sub(now.max(last)) }
     }
 }
 
-impl Line {
+impl Turns {
     /// Moves the clock on.
-    fn wait(&mut self, by: Duration) {
+    fn advance(&mut self, by: Duration) {
         self.clock.advance(by);
         self.time += by;
     }
@@ -104,19 +104,19 @@ mod tests {
     }
 
     #[test]
-    fn turns_stand_evenly_apart_however_many_ask_at_once() {
+    fn turns_are_evenly_spaced_however_many_ask_at_once() {
         assert_eq!(turns(&Ceiling::new(50.0), &[0; 6]), [0, 20, 40, 60, 80, 100]);
     }
 
     #[test]
-    fn a_late_request_is_made_good_by_those_behind_it_and_no_volley_follows() {
-        // The second comes 17 ms late. The room of 5 ms is made good at no less than 16 ms apart.
+    fn the_next_turns_make_up_for_a_late_request_without_a_burst() {
+        // The second comes 17 ms late. The next turns make up for it, at least 16 ms apart.
         assert_eq!(turns(&Ceiling::new(50.0), &[0, 37, 37, 37, 37]), [0, 37, 53, 69, 85]);
         assert_eq!(turns(&Ceiling::new(50.0), &[0, 1000, 1000, 1000]), [0, 1000, 1016, 1032]);
     }
 
     #[test]
-    fn waits_that_lie_side_by_side_do_not_add_up() {
+    fn parallel_waits_do_not_add_up() {
         let ceiling = Ceiling::new(10.0);
         let waits: Vec<_> = (0..4).map(|_| ceiling.turn_at(Duration::ZERO).behind_last.as_millis()).collect();
         assert_eq!(waits, [0, 100, 100, 100]);

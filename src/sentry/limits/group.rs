@@ -1,9 +1,9 @@
-//! The server's rate limits by the kind of request they are for (API §1.7). A leaf: knows no numbers.
+//! Names the groups of requests that share one rate limit of the server (API §1.7). Knows no numbers.
 
 /// Which of the server's rate-limit buckets a request draws on (API §1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum LimitGroup {
-    /// All endpoints without numbers of their own share one bucket.
+    /// All endpoints without a limit of their own. They share one bucket.
     Default,
     /// `projects/…/events/`.
     ProjectEvents,
@@ -24,7 +24,7 @@ pub enum LimitGroup {
 }
 
 impl LimitGroup {
-    /// What requests of this class are for, in plain words.
+    /// What requests of this limit group read, in plain words.
     pub fn what(self) -> &'static str {
         match self {
             Self::Default => "most lists",

@@ -1,7 +1,7 @@
-//! When the next request may be sent: the configured ceiling over everything, and under it one bucket per
-//! endpoint group that follows the server's own numbers (API §1.7).
+//! Decides when the next request may be sent. The configured ceiling holds for all requests. Under it, each limit group
+//! has one bucket, which follows the server's own numbers (API §1.7). Sends nothing.
 //!
-//! A server that sends no rate-limit headers (self-hosted) has no buckets: then the ceiling alone counts.
+//! A server that sends no rate-limit headers (self-hosted) has no buckets. There the ceiling alone counts.
 
 pub(crate) mod bucket;
 pub(crate) mod ceiling;
@@ -32,19 +32,19 @@ pub(crate) struct RateLimits {
 #[derive(Debug)]
 struct State {
     buckets: BTreeMap<LimitGroup, Bucket>,
-    /// Whether any answer has been seen, and so whether the server is known to limit or not.
+    /// Whether the server limits requests; `None` until an answer shows it.
     limited: Option<bool>,
-    /// Server clock minus ours, seconds; grows towards the truth as answers come in.
+    /// Server clock minus ours, in seconds. It is a lower bound that improves with each answer.
     offset: Option<f64>,
     waits: Waits,
 }
 
-/// A request in flight; its place in the bucket is free again when this is dropped.
+/// A request in flight. Dropping it frees its place.
 #[derive(Debug)]
 pub(crate) struct Permit<'a> {
     limits: &'a RateLimits,
     group: LimitGroup,
-    /// Its place in the bucket; none while it waits for one.
+    /// Its part of the bucket's quota; absent while it waits for one.
     ticket: Option<Ticket>,
     /// Whether the server's clock was known when it was sent.
     by_clock: bool,
@@ -74,18 +74,18 @@ impl State {
 }
 
 impl RateLimits {
-    /// A ceiling of `per_second` requests; of the server nothing is known.
+    /// Begins with a ceiling of `per_second` requests. Nothing is known of the server.
     pub(crate) fn new(per_second: f64) -> Self {
         let state = State { buckets: BTreeMap::new(), limited: None, offset: None, waits: Waits::default() };
         Self { ceiling: Ceiling::new(per_second), state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Waits until a request of this group may be sent. Keep the permit until the answer has been read.
+    /// Waits until a request of this group may be sent. The caller keeps the permit until the answer is read.
     pub(crate) async fn permit(&self, group: LimitGroup) -> Permit<'_> {
         let mut permit = self.enter(group).await;
         loop {
-            // Looked at first, so that a full bucket takes no turn at the ceiling from the others.
-            if let Some(wait) = self.full_for(group) {
+            // Check the bucket first. A request that it holds back must not take a turn at the ceiling from the others.
+            if let Some(wait) = self.wait_for_quota(group) {
                 self.lock().waits.add(Cause::Bucket(group), wait);
                 sleep(wait).await;
                 continue;
@@ -102,20 +102,20 @@ impl RateLimits {
         }
     }
 
-    /// How long the bucket of a group has no room, if it has none.
-    fn full_for(&self, group: LimitGroup) -> Option<Duration> {
+    /// If the quota of the group is used up: how long to wait until it is renewed.
+    fn wait_for_quota(&self, group: LimitGroup) -> Option<Duration> {
         let now = self.server_seconds();
         let at = self.lock().bucket(group).full_until(now)?;
         Some(Duration::from_secs_f64((at - now).clamp(0.0, 3600.0) + 0.02))
     }
 
-    /// Takes a place in flight.
+    /// Waits for a place in flight, and takes it.
     async fn enter(&self, group: LimitGroup) -> Permit<'_> {
         loop {
             let freed = self.changed.notified();
             tokio::pin!(freed);
-            freed.as_mut().enable(); // before looking, so that no release in between is missed
-            if self.lock_enter(group) {
+            freed.as_mut().enable(); // before the check, so that it misses no release
+            if self.try_enter(group) {
                 return Permit { limits: self, group, ticket: None, by_clock: false };
             }
             let since = Instant::now();
@@ -124,7 +124,8 @@ impl RateLimits {
         }
     }
 
-    fn lock_enter(&self, group: LimitGroup) -> bool {
+    /// Takes a place in flight if there is a free one. Returns whether it did.
+    fn try_enter(&self, group: LimitGroup) -> bool {
         let mut state = self.lock();
         let bucket = state.bucket(group);
         let free = bucket.in_flight < bucket.concurrency;
@@ -134,7 +135,7 @@ impl RateLimits {
         free
     }
 
-    /// Waits for the ceiling.
+    /// Waits for the next turn at the ceiling.
     async fn pace(&self) {
         let turn = self.ceiling.next_turn();
         if !turn.wait.is_zero() {
@@ -156,10 +157,11 @@ impl RateLimits {
         let mut state = self.lock();
         if let Some(date) = served_at {
             #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
-            let least = date.timestamp() as f64 - local;
-            // The header is cut to whole seconds, so every answer gives a lower bound.
-            let known = state.offset.filter(|known| (known - least).abs() < 2.0);
-            state.offset = Some(known.map_or(least, |known| known.max(least)));
+            let bound = date.timestamp() as f64 - local;
+            // The header is cut to whole seconds, so every answer gives a lower bound. If it is far from the known one,
+            // a clock has changed.
+            let known = state.offset.filter(|known| (known - bound).abs() < 2.0);
+            state.offset = Some(known.map_or(bound, |known| known.max(bound)));
         }
         let server = local + state.offset.unwrap_or(0.0);
         if headers.limit.is_some() {
@@ -175,7 +177,7 @@ impl RateLimits {
         self.changed.notify_waiters();
     }
 
-    /// How long until the bucket's window ends, by the headers of a 429.
+    /// Time until the bucket's window ends, by an answer's headers, at most an hour; `None` if they do not tell it.
     pub(crate) fn until_reset(&self, headers: LimitHeaders) -> Option<Duration> {
         #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
         let reset = headers.reset? as f64;
@@ -183,7 +185,7 @@ impl RateLimits {
         Some(Duration::from_secs_f64(wait.clamp(0.0, 3600.0)))
     }
 
-    /// The server's clock; ours until an answer has told.
+    /// Time by the server's clock. It is our own clock until an answer has a `Date`.
     pub(crate) fn server_now(&self) -> DateTime<Utc> {
         let offset = self.lock().offset.unwrap_or(0.0);
         #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a clock difference fit")]
@@ -196,12 +198,12 @@ impl RateLimits {
         self.lock().limited == Some(true)
     }
 
-    /// What requests have waited for so far.
+    /// What requests have waited for so far, and how long.
     pub(crate) fn waits(&self) -> Waits {
         self.lock().waits.clone()
     }
 
-    /// What the bucket of a group has to give; `None` where the server does not limit it.
+    /// The quota of a group's bucket; `None` if the server does not limit it.
     pub(crate) fn quota(&self, group: LimitGroup) -> Option<Quota> {
         let now = self.server_seconds();
         self.lock().bucket(group).quota(now)
@@ -245,13 +247,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn requests_are_spaced_and_not_sent_in_volleys() {
+    async fn requests_are_spaced_and_not_sent_in_bursts() {
         let limits = RateLimits::new(50.0);
         let start = Instant::now();
         for _ in 0..6 {
             drop(limits.permit(LimitGroup::Default).await);
         }
-        // Five gaps of 20 ms, of which one may be made up for a late timer.
+        // Five gaps of 20 ms. One of them may be shorter, to make up for a late timer.
         assert!(start.elapsed() >= Duration::from_millis(4 * 20 + 16), "{:?}", start.elapsed());
     }
 }

@@ -1,4 +1,5 @@
-//! What requests have waited for, and how long: for the progress display and for the hint after a run.
+//! Adds up what requests have waited for, and how long. The progress display and the hint after a run show it.
+//! Does not wait.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +10,11 @@ use crate::sentry::limits::group::LimitGroup;
 /// What a request waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
-    /// The configured ceiling.
+    /// A turn at the configured ceiling.
     Ceiling,
-    /// A window of the server's.
+    /// The end of a window of the server's limit.
     Bucket(LimitGroup),
-    /// An answer to another request, where the server allows so many at once.
+    /// The answer to another request, because the server limits requests in flight.
     Concurrency(LimitGroup),
 }
 
@@ -27,7 +28,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// Waiting times, added up over requests that wait side by side.
+/// Waiting times by cause. Waits for the server add up over parallel requests.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Waits(BTreeMap<Cause, Duration>);
 
@@ -37,18 +38,18 @@ impl Waits {
         *self.0.entry(cause).or_default() += wait;
     }
 
-    /// How long this was waited for.
+    /// How long requests have waited for this cause.
     pub(crate) fn of(&self, cause: Cause) -> Duration {
         self.0.get(&cause).copied().unwrap_or_default()
     }
 
-    /// What has been added since.
+    /// The waits since `earlier`.
     #[must_use]
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self(self.0.iter().map(|(cause, wait)| (*cause, wait.saturating_sub(earlier.of(*cause)))).collect())
     }
 
-    /// What was waited for longest, if anything was.
+    /// The cause of the longest wait; `None` if nothing waited.
     pub(crate) fn longest(&self) -> Option<Cause> {
         let most = self.0.iter().max_by_key(|(_, wait)| **wait).filter(|(_, wait)| !wait.is_zero());
         most.map(|(cause, _)| *cause)
