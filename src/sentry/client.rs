@@ -121,7 +121,10 @@ impl Client {
     async fn get_form(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
         match self.dialect.path_of(request.endpoint) {
             Some(Known::At(index)) => self.get_path(request, index, all_projects, true).await.into_result(),
-            Some(Known::Nowhere) => Err(ApiError::not_here(request.describe(), request.endpoint.scope)),
+            Some(Known::Nowhere) => {
+                let path = request.path(0, all_projects, !self.dialect.supports(Capability::PerPage));
+                Err(ApiError::not_here(path, request.endpoint.scope))
+            }
             None => self.find_path(request, all_projects).await,
         }
     }

@@ -11,7 +11,11 @@ use crate::support::complete::assert_issues_and_events;
 
 /// More issues than the thousand that servers count to. Answers take long.
 fn simulator() -> Simulator {
-    let shape = Shape { projects: 6, issues_per_project: 180, events_per_issue: 1, ..Shape::default() };
+    simulator_of(180)
+}
+
+fn simulator_of(issues_per_project: usize) -> Simulator {
+    let shape = Shape { projects: 6, issues_per_project, events_per_issue: 1, ..Shape::default() };
     let settings = Settings { latency: Duration::from_millis(30), ..Settings::self_hosted() };
     Simulator::start(Organization::generate(&shape), settings)
 }
@@ -61,6 +65,33 @@ fn a_server_that_refuses_several_projects_goes_on_with_one_list() {
     let run = tap(&simulator).sync();
     assert!(run.stderr.contains("this server lists issues of all projects or of one"), "{}", run.stderr);
     assert_issues_and_events(&run, &simulator.truth());
+}
+
+/// The other lists are dropped at the first refusal, whichever list it comes to.
+#[test]
+fn a_refused_fan_out_is_not_read_twice() {
+    let simulator = simulator_of(500);
+    let projects: Vec<String> =
+        simulator.read(|org| org.projects.iter().map(|project| project.id.to_string()).collect());
+    for project in projects {
+        simulator.clear_faults();
+        simulator.clear_requests();
+        simulator.add_fault(Fault {
+            path_contains: format!("project={project}"),
+            nth: NthHit::every(),
+            kind: FaultKind::Status {
+                code: 403,
+                body: json!({"detail": "You do not have permission."}).to_string(),
+                content_type: "application/json".to_owned(),
+                headers: Vec::new(),
+            },
+        });
+        let run = tap(&simulator).only(&["issues"]).sync();
+        assert_eq!(run.keys("issues", "id"), simulator.truth().issues.into_keys().collect());
+        let lists = simulator.requests().iter().filter(|request| request.path.ends_with("/acme/issues/")).count();
+        // 31 pages, feedback, the newest issues again; and of each list no more than was on its way.
+        assert!(lists <= 31 + 1 + 2 + 12, "{lists} requests");
+    }
 }
 
 #[test]

@@ -29,6 +29,7 @@ pub enum Capability {
     /// The events of an issue honour `start` and `end`.
     EventWindows,
     /// There are feedback issues, and a search finds them by category.
+    /// Each list asks all the same: a 400 may be about that one list.
     FeedbackIssues,
     /// `sample=true` lists an issue's events in a random but fixed order (API §2.6).
     SampleOrder,
@@ -148,11 +149,6 @@ impl Dialect {
     /// Learns which path of an endpoint the server has.
     pub(crate) fn learn_path(&self, endpoint: &Endpoint, known: Known) {
         self.paths.learn(endpoint.paths[0], known);
-    }
-
-    /// Whether the server is known to have none of an endpoint's paths.
-    pub(crate) fn lacks(&self, endpoint: &Endpoint) -> bool {
-        self.path_of(endpoint) == Some(Known::Nowhere)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeSet<Capability>> {

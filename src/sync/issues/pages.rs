@@ -24,7 +24,7 @@ use crate::sync::issues::changed::{IssueList, ResumePoint};
 use crate::sync::issues::fan_out::{Order, SplitPosition, divide, low_watermark};
 use crate::sync::issues::issue::{IssueRow, write_issues};
 use crate::sync::session::Session;
-use crate::sync::session::drive::{drive_both, drive_in_order};
+use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
 use crate::time::Time;
 
@@ -155,18 +155,21 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
     async fn fan_out(&self, request: &Request, splits: &[Vec<String>], reading: &Reading) -> Result<Tally, SyncError> {
         debug!("issues go on in {} lists side by side", splits.len());
         let places: Vec<usize> = splits.iter().map(|_| self.begin()).collect();
-        let lists = splits.iter().zip(places).map(|(projects, nth)| {
+        let sum = Cell::new(reading.tally);
+        let one = async |projects: &Vec<String>, nth: usize| {
             let request =
                 projects.iter().fold(request.without("project"), |request, id| request.with("project", id.clone()));
-            self.rest(self.pages(&request, reading.start), Reading::new(reading.start, Some(nth)))
-        });
+            let reading = Reading::new(reading.start, Some(nth));
+            let tally = self.rest(self.pages(&request, reading.start), reading).await?;
+            let before = sum.get();
+            sum.set(Tally { pages: before.pages + tally.pages, new: before.new + tally.new });
+            Ok(())
+        };
         // From here on these lists alone say how far all of it is.
         self.advance_to(reading.nth, SplitPosition::Whole);
-        let mut sum = reading.tally;
-        let add = |tally: Tally| (sum.pages, sum.new) = (sum.pages + tally.pages, sum.new + tally.new);
-        let result = drive_in_order(usize::MAX, lists, add).await;
-        result.inspect_err(|_| self.advance_to(reading.nth, SplitPosition::Unknown))?;
-        Ok(sum)
+        let lists = drive_all(usize::MAX, splits.iter().zip(places).map(|(projects, nth)| one(projects, nth)));
+        lists.await.inspect_err(|_: &SyncError| self.advance_to(reading.nth, SplitPosition::Unknown))?;
+        Ok(sum.get())
     }
 
     async fn rest(&self, mut pages: Pages<'_>, mut reading: Reading) -> Result<Tally, SyncError> {

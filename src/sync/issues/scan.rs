@@ -134,8 +134,7 @@ impl<'a> IssueScan<'a> {
             request
         };
         let (main, feedback) = (request(""), request(FEEDBACK));
-        let feedback = Some(&feedback).filter(|_| self.dialect().supports(Capability::FeedbackIssues));
-        self.read("", &main, feedback, list).await
+        self.read("", &main, Some(&feedback), list).await
     }
 
     async fn each_project(&mut self, list: &mut IssueList<'_>) -> Result<(), SyncError> {

@@ -3,6 +3,7 @@
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
+use crate::sentry::dialect::Capability;
 use crate::sentry::endpoint::PathValues;
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::pages::Pages;
@@ -128,7 +129,7 @@ impl<'a> EmbeddedChildren<'a> {
                 Some(0) => "[]".to_owned(),
                 _ => match self.list(embed, context.values.clone()).await {
                     // The row itself is known. It is written even if this server does not have the list.
-                    Err(error) if error.tolerance() == Tolerance::Gone && self.is_not_here(embed) => {
+                    Err(error) if error.tolerance() == Tolerance::Gone && !self.tells_missing_paths() => {
                         output.skip(format!("{}: this server does not have them", embed.field));
                         "null".to_owned()
                     }
@@ -140,8 +141,9 @@ impl<'a> EmbeddedChildren<'a> {
         Ok(lists)
     }
 
-    fn is_not_here(&self, embed: &Embed) -> bool {
-        self.session.client.dialect.lacks(&embed.endpoint)
+    /// Whether the server tells a list that it does not have from a row that is gone.
+    fn tells_missing_paths(&self) -> bool {
+        self.session.client.dialect.supports(Capability::MissingPaths)
     }
 
     /// A whole list as one raw JSON array.
