@@ -140,7 +140,7 @@ async fn issues_and_events(
         if dependent.is_events() {
             let (cost, by_server) = events_of(session, &found, &model);
             // All of them are read with the requests of the first. How many rows the events embed is not known.
-            costs.extend(dependent.outputs().iter().enumerate().map(|(nth, output)| {
+            costs.extend(dependent.outputs().enumerate().map(|(nth, output)| {
                 let embedded = output.stream.parent.is_some();
                 let requests = if nth == 0 { cost.requests } else { 0 };
                 (output.stream.tap_stream_id, Cost { requests, at_least: cost.at_least || embedded, ..cost })
@@ -148,10 +148,10 @@ async fn issues_and_events(
             seconds = by_server;
         } else {
             let requests = found.iter().map(|issues| issues.len() as u64).sum();
-            let of_output = |output: &&StreamOutput| {
+            let of_output = |output: &StreamOutput| {
                 (output.stream.tap_stream_id, Cost { requests, records: requests, at_least: true })
             };
-            costs.extend(dependent.outputs().iter().map(of_output));
+            costs.extend(dependent.outputs().map(of_output));
         }
     }
     Ok((costs, seconds))

@@ -214,7 +214,9 @@ fn put_unknown(out: &mut Vec<u8>, name: &str, value: &str, notes: &mut Notes) {
 fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
     match counts.get_mut(name) {
         Some(count) => *count += 1,
-        None => drop(counts.insert(name.to_owned(), 1)),
+        None => {
+            counts.insert(name.to_owned(), 1);
+        }
     }
 }
 

@@ -26,11 +26,16 @@ use crate::time::{Time, format_time};
 /// Streams that are read together: events with what is embedded in them, or a child of issues with its own children.
 pub(crate) struct Dependent<'a> {
     session: &'a Session,
-    outputs: Vec<&'a StreamOutput>,
-    /// One for each output.
-    bookmarks: Vec<Bookmark>,
+    /// At least one. The first is the progress owner.
+    members: Vec<Member<'a>>,
     /// The child of issues. Absent for events and what is embedded in them.
     child: Option<Substream<'a>>,
+}
+
+/// One of the streams, with its bookmark.
+struct Member<'a> {
+    output: &'a StreamOutput,
+    bookmark: Bookmark,
 }
 
 impl<'a> Dependent<'a> {
@@ -45,19 +50,21 @@ impl<'a> Dependent<'a> {
     }
 
     fn new(session: &'a Session, outputs: Vec<&'a StreamOutput>, child: Option<Substream<'a>>) -> Self {
-        let bookmark = |output: &&StreamOutput| bookmarks::current(session, output.stream.tap_stream_id);
-        let bookmarks = outputs.iter().filter_map(bookmark).collect();
-        Self { session, outputs, bookmarks, child }
+        let member = |output: &'a StreamOutput| {
+            let bookmark = bookmarks::current(session, output.stream.tap_stream_id).unwrap_or_default();
+            Member { output, bookmark }
+        };
+        Self { session, members: outputs.into_iter().map(member).collect(), child }
     }
 
     /// The selected streams among them.
-    pub(crate) fn outputs(&self) -> &[&'a StreamOutput] {
-        &self.outputs
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
+        self.members.iter().map(|member| member.output)
     }
 
-    /// Their bookmarks.
-    pub(crate) fn bookmarks(&self) -> &[Bookmark] {
-        &self.bookmarks
+    /// Their bookmarks, by name.
+    pub(crate) fn bookmarks(&self) -> impl Iterator<Item = (&'static str, &Bookmark)> {
+        self.members.iter().map(|member| (member.output.stream.tap_stream_id, &member.bookmark))
     }
 
     /// Whether it is events, or what is embedded in them.
@@ -67,17 +74,17 @@ impl<'a> Dependent<'a> {
 
     /// The stream under whose bookmark the progress is kept.
     fn progress_owner(&self) -> &'static str {
-        self.outputs[0].stream.tap_stream_id
+        self.members[0].output.stream.tap_stream_id
     }
 
     /// The streams beside the progress owner.
     fn co_read(&self) -> impl Iterator<Item = &'static str> {
-        self.outputs.iter().skip(1).map(|output| output.stream.tap_stream_id)
+        self.outputs().skip(1).map(|output| output.stream.tap_stream_id)
     }
 
     /// What an interrupted run has done of a window, if it read the same streams together.
     pub(crate) fn progress(&self) -> Option<&Progress> {
-        let progress = self.bookmarks.first()?.progress.as_ref()?;
+        let progress = self.members.first()?.bookmark.progress.as_ref()?;
         progress.holds_for(self.co_read()).then_some(progress)
     }
 
@@ -98,7 +105,7 @@ impl<'a> Dependent<'a> {
     /// Where each of the streams has to be read from.
     fn starts(&self, project: &str) -> impl Iterator<Item = Time> {
         let config = &self.session.config;
-        self.bookmarks.iter().map(|bookmark| start_for(bookmark, project, config.start_date, config.lookback))
+        self.bookmarks().map(|(_, bookmark)| start_for(bookmark, project, config.start_date, config.lookback))
     }
 
     /// Reads the streams up to `end`, and moves their bookmarks.
@@ -110,12 +117,14 @@ impl<'a> Dependent<'a> {
         for project in listed {
             match found.since(self.start(&project.id), &project.id) {
                 Some(issues) if !done.contains(&project.id) => tasks.push(self.task(project, by_id(issues), end)),
-                _ => drop(done.insert(project.id.clone())),
+                _ => {
+                    done.insert(project.id.clone());
+                }
             }
         }
         self.begin(end, done).await?;
         incomplete.extend(match &self.child {
-            None => read_events(self.session, &self.outputs, tasks).await?,
+            None => read_events(self.session, &self.outputs().collect::<Vec<_>>(), tasks).await?,
             Some(child) => self.read_children(child, tasks).await?,
         });
         self.finish(projects, end, &incomplete).await
@@ -126,14 +135,14 @@ impl<'a> Dependent<'a> {
     where
         'a: 't,
     {
-        let targets = self.outputs.iter().zip(self.starts(&project.id));
+        let targets = self.outputs().zip(self.starts(&project.id));
         let partition = self.progress_up_to(end).and_then(|progress| progress.projects.get(&project.id).cloned());
         EventTask {
             project,
             issues,
             start: self.start(&project.id),
             end,
-            continues: self.bookmarks.iter().all(|bookmark| bookmark_of(bookmark, &project.id).is_some()),
+            continues: self.bookmarks().all(|(_, bookmark)| bookmark_of(bookmark, &project.id).is_some()),
             path: AccessPath::ByIssue, // decided for all projects together
             partition: partition.unwrap_or_default(),
             targets: targets.map(|(output, start)| Target { output, start }).collect(),
@@ -155,14 +164,14 @@ impl<'a> Dependent<'a> {
 
     async fn finish(&self, projects: &[Project], end: Time, incomplete: &BTreeSet<String>) -> Result<(), SyncError> {
         let change = |state: &mut State| {
-            for (output, old) in self.outputs.iter().zip(&self.bookmarks) {
+            for (name, old) in self.bookmarks() {
                 let after = bookmarks::projects_after(projects, end, old, incomplete);
-                let bookmark = state.bookmark_mut(output.stream.tap_stream_id);
+                let bookmark = state.bookmark_mut(name);
                 (bookmark.start, bookmark.projects, bookmark.progress) = (Some(end), Some(after), None);
             }
         };
         self.session.output.state.advance(change).await?;
-        for output in self.outputs.iter().filter(|output| output.stream.parent.is_some()) {
+        for output in self.outputs().filter(|output| output.stream.parent.is_some()) {
             info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
         }
         Ok(())
@@ -175,13 +184,13 @@ impl<'a> Dependent<'a> {
         tasks: Vec<EventTask<'_>>,
     ) -> Result<BTreeSet<String>, SyncError> {
         let mut incomplete = BTreeSet::new();
-        let gaps = || self.outputs.iter().map(|output| output.tally().gaps.len()).sum::<usize>();
-        self.outputs[0].expect(tasks.iter().map(|task| task.issues.len() as u64).sum());
+        let gaps = || self.outputs().map(|output| output.tally().gaps.len()).sum::<usize>();
+        self.members[0].output.expect(tasks.iter().map(|task| task.issues.len() as u64).sum());
         for task in tasks {
             let before = gaps();
             let owner = self.progress_owner();
             let checkpoint = PartitionCheckpoint::new(self.session, owner, task.project, task.end, task.partition);
-            let sound = || !self.outputs.iter().any(|output| output.has_gaps());
+            let sound = || !self.outputs().any(StreamOutput::has_gaps);
             let read = async |issue: &ChangedIssue| child.of(self.session, &self.context(issue), task.end).await;
             checkpoint.each_issue(&task.issues, sound, read).await?;
             if gaps() > before {

@@ -70,10 +70,7 @@ impl<'a> SyncWindow<'a> {
         let all = Window { start: Time::MIN_UTC, end: self.end };
         let oldest = all.within_retention(self.session.client.server_now()).start;
         let issues = self.issues.iter().map(|bookmark| ("issues", bookmark));
-        let dependents = self.dependents.iter().flat_map(|dependent| {
-            let names = dependent.outputs().iter().map(|output| output.stream.tap_stream_id);
-            names.zip(dependent.bookmarks())
-        });
+        let dependents = self.dependents.iter().flat_map(Dependent::bookmarks);
         for (name, bookmark) in issues.chain(dependents) {
             let read_to = self.projects.iter().filter_map(|project| bookmark_of(bookmark, &project.id)).min();
             if let Some(start) = read_to.filter(|start| *start < oldest) {

@@ -16,7 +16,7 @@ use crate::time::{Time, format_time, whole_second};
 /// Reads issues, events and what hangs on issues, whichever are selected.
 pub(crate) async fn run(session: &Session, projects: &[Project]) -> Result<(), SyncError> {
     let dependents = Dependent::all(session);
-    let outputs = dependents.iter().flat_map(|dependent| dependent.outputs().iter().copied());
+    let outputs = dependents.iter().flat_map(Dependent::outputs);
     for output in session.output.stream("issues").into_iter().chain(outputs) {
         session.output.begin(output).await?;
     }
