@@ -1,6 +1,6 @@
 //! The configured ceiling over all requests: gives out turns that are evenly spaced, in the order of asking.
 //!
-//! A turn is turns out at once, with the time to wait for it. So nobody holds a lock while waiting. Knows no server.
+//! A turn is given out at once, with the time to wait for it. So nobody holds a lock while waiting. Knows no server.
 
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +33,7 @@ struct Turns {
     clock: FakeRelativeClock,
     /// Time on the clock, since the beginning.
     time: Duration,
-    /// Whether a turn was turns out.
+    /// Whether a turn was given out.
     used: bool,
 }
 
