@@ -106,12 +106,14 @@ impl Client {
             // A server that does not know project=-1 takes it for a project that the token may not see.
             Err(error) if all && error.tolerance() == Tolerance::Hidden => {
                 let page = self.get_form(request, false).await.map_err(|_| error)?;
-                // Ask once more: a transient 403 must not narrow the lists of the whole run.
-                if let Ok(page) = self.get_form(request, true).await {
-                    return Ok(page);
+                // Ask once more: only a second refusal is an answer to project=-1. It narrows the lists of the whole run.
+                match self.get_form(request, true).await {
+                    Err(error) if error.tolerance() == Tolerance::Hidden => {
+                        self.dialect.refused(Capability::AllProjects);
+                        Ok(page)
+                    }
+                    result => result,
                 }
-                self.dialect.refused(Capability::AllProjects);
-                Ok(page)
             }
             result => result,
         }

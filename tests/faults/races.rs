@@ -107,6 +107,19 @@ fn one_403_does_not_limit_a_list_to_the_tokens_own_projects() {
     }
 }
 
+/// Another error, after a single 403, says nothing about `project=-1`.
+#[test]
+fn a_403_and_then_another_error_is_a_gap() {
+    let simulator = simulator();
+    let releases = place(&simulator, "releases");
+    strike(&simulator, &releases, NthHit::only(1), &FaultKind::status(403, r#"{"detail": "No."}"#));
+    strike(&simulator, &releases, NthHit::only(3), &FaultKind::status(418, r#"{"detail": "I am a teapot."}"#));
+    let run = tap(&simulator).run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let (read, all) = (keys(&run), expected(&simulator.truth()));
+    assert!(read["releases"].is_empty() && read["users"] == all["users"], "{}", run.stderr);
+}
+
 /// The run after an interrupted one skips what is written, but never what could not be read.
 #[test]
 fn a_gap_is_filled_by_the_run_that_goes_on_with_an_interrupted_one() {
