@@ -6,7 +6,7 @@ mod sources;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use tap_sentry::internals::{Added, Source, Step, streams};
+use tap_sentry::internals::{Added, Source, Step, TimeFilter, streams};
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -83,6 +83,17 @@ fn every_placeholder_is_in_the_context_that_ancestors_give() {
                 assert!(is_given(name), "{}: {name}", stream.tap_stream_id);
             }
         }
+    }
+}
+
+/// Rows below a late one are only asked for where the list above them is read so far back.
+#[test]
+fn what_hangs_on_late_rows_is_as_late() {
+    for stream in streams::all() {
+        let Some(parent) = stream.parent.and_then(streams::find) else { continue };
+        let name = stream.tap_stream_id;
+        assert!(stream.late_by >= parent.late_by, "{name} and {}", parent.tap_stream_id);
+        assert!(stream.late_minutes.is_empty() || stream.time_filter == TimeFilter::StartEnd, "{name}");
     }
 }
 

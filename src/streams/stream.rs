@@ -1,5 +1,7 @@
 //! The types of the table: what a row says of its stream. The streams are in `rows/`; `sync` knows how to read them.
 
+use chrono::TimeDelta;
+
 use crate::sentry::endpoint::Endpoint;
 
 /// How a stream is replicated.
@@ -80,6 +82,10 @@ pub enum Added {
     Context(&'static str),
 }
 
+/// Minutes in a row of the parent that rows may be late by, in addition: an object and a field of it, and the number that
+/// the server goes by where the field is null.
+pub(crate) type LateMinutes = (&'static str, &'static str, u16);
+
 /// One stream.
 #[derive(Debug)]
 pub struct Stream {
@@ -95,6 +101,13 @@ pub struct Stream {
     pub source: Source,
     /// How the server filters by time.
     pub time_filter: TimeFilter,
+    /// How late rows may come, by the time that they are dated to (API §8). Each run reads the list again so far back.
+    /// `lookback_window` can only lengthen it.
+    pub late_by: TimeDelta,
+    /// What the parent's row adds to it.
+    pub late_minutes: &'static [LateMinutes],
+    /// A field that servers of some ages sort and filter the list by where it is set, in place of the replication key.
+    pub sorted_by: Option<&'static str>,
     /// Child context: for each value its name, and the field of this stream's row that holds it.
     pub child_context: &'static [(&'static str, &'static str)],
     /// Fields the tap adds.
@@ -118,6 +131,9 @@ impl Stream {
         parent: None,
         source: Source::Issues,
         time_filter: TimeFilter::None,
+        late_by: TimeDelta::zero(),
+        late_minutes: &[],
+        sorted_by: None,
         child_context: &[],
         added: &[],
         not_by_default: &[],
@@ -142,6 +158,10 @@ impl Stream {
         self.key_properties.iter().copied().chain(self.replication_key()).collect()
     }
 }
+
+/// How late releases may come, and what hangs on them: one that is first seen in a session is dated to the start of its
+/// hour, and one that is first seen in a late event to that event (API §8).
+pub(super) const LATE_RELEASES: TimeDelta = TimeDelta::hours(25);
 
 /// Fields of an event that no list has. Selecting one costs a request per event (API §2.8).
 pub(crate) const EVENT_DETAIL_ONLY: &[&str] =

@@ -3,7 +3,7 @@
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::request::ALL_PROJECTS;
-use crate::streams::stream::{Added, EVENT_DETAIL_ONLY, Embed, Replication, Source, Stream, TimeFilter};
+use crate::streams::stream::{Added, EVENT_DETAIL_ONLY, Embed, LATE_RELEASES, Replication, Source, Stream, TimeFilter};
 
 /// Selected by default, because the original tap reads them.
 pub(crate) const STREAMS: &[Stream] = &[
@@ -87,6 +87,9 @@ pub(crate) const STREAMS: &[Stream] = &[
             ..Endpoint::LIST
         }),
         time_filter: TimeFilter::StartEnd,
+        late_by: LATE_RELEASES,
+        // Older servers sort and filter by it (API §2.12).
+        sorted_by: Some("dateReleased"),
         child_context: &[("version", "version"), ("release_date", "dateCreated")],
         cost: "1 per 100 new releases",
         schema: include_str!("../../../schemas/releases.json"),
@@ -97,6 +100,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         tap_stream_id: "release",
         replication: Replication::Incremental { key: "dateCreated" },
         parent: Some("releases"),
+        late_by: LATE_RELEASES,
         source: Source::ParentRow(&[
             Embed {
                 field: "commits",

@@ -1,5 +1,7 @@
 //! Streams of the organization as a whole, and their children.
 
+use chrono::TimeDelta;
+
 use crate::sentry::endpoint::{Endpoint, PageSize, Rows};
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::request::ALL_PROJECTS;
@@ -110,6 +112,10 @@ pub(crate) const STREAMS: &[Stream] = &[
             ..Endpoint::LIST
         }),
         time_filter: TimeFilter::StartEnd,
+        // A missed check-in is written once the margin is over, dated to when it was expected. A running one changes
+        // until the longest run is over (API §8).
+        late_by: TimeDelta::minutes(10),
+        late_minutes: &[("config", "checkin_margin", 1), ("config", "max_runtime", 30)],
         added: &[("monitor_slug", Added::Context("monitor")), ("dateAdded", Added::Else("dateCreated"))],
         cost: "1 per monitor, and 1 per 100 new check-ins",
         schema: include_str!("../../../schemas/monitor_checkins.json"),
@@ -227,6 +233,8 @@ pub(crate) const STREAMS: &[Stream] = &[
             ..Endpoint::LIST
         }),
         time_filter: TimeFilter::StartEnd,
+        // A replay grows for an hour after it began.
+        late_by: TimeDelta::hours(2),
         cost: "1 per 100 new replays",
         schema: include_str!("../../../schemas/replays.json"),
         ..Stream::OPTIONAL
@@ -266,6 +274,8 @@ pub(crate) const STREAMS: &[Stream] = &[
             ..Endpoint::LIST
         }),
         time_filter: TimeFilter::StartEnd,
+        // A report gets its issue up to a day later (API §8).
+        late_by: TimeDelta::hours(25),
         cost: "1 per 100 new reports",
         schema: include_str!("../../../schemas/user_feedback.json"),
         ..Stream::OPTIONAL

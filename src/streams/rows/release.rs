@@ -2,7 +2,7 @@
 //! releases.
 
 use crate::sentry::endpoint::Endpoint;
-use crate::streams::stream::{Added, Replication, Source, Stream};
+use crate::streams::stream::{Added, LATE_RELEASES, Replication, Source, Stream};
 
 /// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
@@ -11,6 +11,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         key_properties: &["release_version", "repository_id", "id"],
         replication: Replication::Incremental { key: "release_date" },
         parent: Some("releases"),
+        late_by: LATE_RELEASES,
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/releases/{version}/commits/"],
             scope: "project:releases",
@@ -29,6 +30,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         tap_stream_id: "deploys",
         replication: Replication::Incremental { key: "release_date" },
         parent: Some("releases"),
+        late_by: LATE_RELEASES,
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/releases/{version}/deploys/"],
             scope: "project:releases",
@@ -44,6 +46,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         key_properties: &["release_version", "id"],
         replication: Replication::Incremental { key: "release_date" },
         parent: Some("releases"),
+        late_by: LATE_RELEASES,
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/releases/{version}/files/"],
             scope: "project:releases",

@@ -1,11 +1,15 @@
 //! Time series: a value for each day and group, counted by the server.
 
+use chrono::TimeDelta;
+
 use crate::sentry::endpoint::{Endpoint, PageSize, Rows};
 use crate::sentry::request::ALL_PROJECTS;
 use crate::streams::stream::{Added, Replication, Source, Stream, TimeFilter};
 
 /// Most values in one answer. The server drops the others without saying so (API §3).
 const MOST_POINTS: usize = 10_000;
+/// Sessions and outcomes arrive late, so the last two days still grow (API §8).
+const LATE_DAYS: TimeDelta = TimeDelta::days(2);
 
 /// Not selected by default.
 pub(crate) const STREAMS: &[Stream] = &[
@@ -33,6 +37,7 @@ pub(crate) const STREAMS: &[Stream] = &[
             ..Endpoint::LIST
         }),
         time_filter: TimeFilter::Days,
+        late_by: LATE_DAYS,
         added: &[("project", Added::OrEmpty), ("release", Added::OrEmpty), ("environment", Added::OrEmpty)],
         cost: "1; more where an answer cannot hold all releases",
         schema: include_str!("../../../schemas/release_health.json"),
@@ -57,6 +62,7 @@ pub(crate) const STREAMS: &[Stream] = &[
             ..Endpoint::LIST
         }),
         time_filter: TimeFilter::Days,
+        late_by: LATE_DAYS,
         added: &[("category", Added::OrEmpty), ("outcome", Added::OrEmpty), ("reason", Added::OrEmpty)],
         cost: "1; more where an answer cannot hold all days",
         schema: include_str!("../../../schemas/usage.json"),
