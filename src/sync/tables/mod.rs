@@ -2,6 +2,8 @@
 
 pub(crate) mod daily;
 pub(crate) mod embedded;
+pub(crate) mod embedded_list;
+pub(crate) mod presence;
 pub(crate) mod projects;
 pub(crate) mod root;
 pub(crate) mod substreams;

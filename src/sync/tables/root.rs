@@ -214,7 +214,8 @@ impl<'a> RootWalk<'a> {
             };
             self.page(&page, each).await?;
             if page.is_cut() {
-                self.outputs().for_each(StreamOutput::may_be_incomplete);
+                let outputs = self.session.read_by_rows_of(self.stream.tap_stream_id);
+                outputs.for_each(StreamOutput::may_be_incomplete);
             }
             // Some servers ignore the window, and some sort by another time. So stop early only if rows come in order.
             if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
@@ -262,7 +263,8 @@ impl<'a> RootWalk<'a> {
     /// Shows a row to `each` if the window has it. Returns it if it has to be written.
     fn take<'r>(&mut self, row: Option<Row<'r>>, each: &mut dyn FnMut(&Row<'_>)) -> Option<(Row<'r>, Place)> {
         let Some(row) = row else {
-            self.outputs().for_each(|output| output.gap("a row that is no object"));
+            let outputs = self.session.read_by_rows_of(self.stream.tap_stream_id);
+            outputs.for_each(|output| output.gap("a row that is no object"));
             return None;
         };
         let place = self.place(&row);
@@ -338,6 +340,7 @@ impl<'a> RootWalk<'a> {
     }
 
     async fn finish(&self) -> Result<(), SyncError> {
+        self.embedded.settle().await?;
         for output in self.outputs() {
             self.session.output.finish(output, self.signpost).await?;
             info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
