@@ -28,20 +28,26 @@ impl EmbeddedList {
     /// Reads it page by page.
     pub(crate) async fn read(client: &Client, request: Request) -> Result<Self, ApiError> {
         let (path, scope) = (request.describe(), request.endpoint.scope);
-        let malformed = |detail: &str| ApiError::malformed(path.clone(), scope, detail.to_owned());
+        let malformed = || ApiError::malformed(path.clone(), scope, "a row that is no object".to_owned());
         let mut list = Self { json: String::from("["), rows: 0, cut: None };
         let mut pages = Pages::new(client, request);
-        while let Some(page) = pages.next().await? {
+        loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) if error.is_cut() => {
+                    list.cut = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             for row in page.rows() {
-                let row = row.ok_or_else(|| malformed("a row that is no object"))?;
+                let row = row.ok_or_else(malformed)?;
                 if list.rows > 0 {
                     list.json.push(',');
                 }
                 list.json.push_str(row.raw());
                 list.rows += 1;
-            }
-            if page.is_cut() {
-                list.cut = Some(malformed("a full page without a Link header: the list may go on"));
             }
         }
         list.json.push(']');

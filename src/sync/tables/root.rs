@@ -213,16 +213,13 @@ impl<'a> RootWalk<'a> {
                 Err(error) => return Err(error.into()),
             };
             self.page(&page, each).await?;
-            if page.is_cut() {
-                let outputs = self.session.read_by_rows_of(self.stream.tap_stream_id);
-                outputs.for_each(StreamOutput::may_be_incomplete);
-            }
             // Some servers ignore the window, and some sort by another time. So stop early only if rows come in order.
             if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
                 return Ok(ListEnd::Reached);
             }
             rows += page.len();
-            if page.next.is_some() && rows.saturating_add(PAGE_ROWS) > endpoint.deepest {
+            // A list of as many rows as the server gives may have more, even if it says that it has ended.
+            if rows >= endpoint.deepest || (page.next.is_some() && rows.saturating_add(PAGE_ROWS) > endpoint.deepest) {
                 return Ok(ListEnd::Cut);
             }
         }

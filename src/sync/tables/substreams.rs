@@ -189,9 +189,6 @@ impl<'a> Substream<'a> {
         window: Option<Window>,
         parent: &ChildContext,
     ) -> Result<Vec<ChildContext>, SyncError> {
-        if page.is_cut() {
-            self.gap("a full page without a Link header: the list may go on");
-        }
         let (mut batch, mut contexts) = (self.output.map(|output| output.batch(page.size())), Vec::new());
         for row in page.rows() {
             let Some(row) = row else {
