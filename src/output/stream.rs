@@ -140,6 +140,11 @@ impl StreamOutput {
         lock(&self.tally).gaps.push(what);
     }
 
+    /// How many parts could not be read so far.
+    pub(crate) fn gaps(&self) -> usize {
+        lock(&self.tally).gaps.len()
+    }
+
     /// Whether a part could not be read.
     pub(crate) fn has_gaps(&self) -> bool {
         !lock(&self.tally).gaps.is_empty()

@@ -5,6 +5,8 @@
 pub mod drift;
 mod embedded;
 mod examples;
+mod late;
+mod lists;
 mod optional;
 mod projects;
 mod queries;

@@ -2,6 +2,10 @@
 
 pub(crate) mod daily;
 pub(crate) mod embedded;
+mod known_rows;
+mod look_ahead;
+mod order;
 pub(crate) mod projects;
 pub(crate) mod root;
 pub(crate) mod substreams;
+mod targets;
