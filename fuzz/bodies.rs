@@ -15,7 +15,7 @@ use crate::output::Output;
 use crate::sentry::endpoint::Rows;
 use crate::sentry::error::read_detail;
 use crate::sentry::limits::RateLimits;
-use crate::sentry::link::next_cursor;
+use crate::sentry::link::{End, next_page};
 use crate::sentry::page::Page;
 use crate::singer::catalog::{Catalog, CatalogEntry};
 use crate::singer::projection::Projection;
@@ -136,18 +136,19 @@ pub fn state(data: &[u8]) {
 /// The `Link` header: a cursor is a part of it, and the cursor of a well-formed header is found whole.
 pub fn link(data: &[u8]) {
     let header = String::from_utf8_lossy(data);
-    if let Some(cursor) = next_cursor(&header) {
+    if let Ok(cursor) = next_page([header.as_ref()]) {
         assert!(!cursor.is_empty() && header.contains(&cursor), "an invented cursor {cursor:?}");
     }
     let plain = |c: &char| c.is_ascii_alphanumeric() || ":/+-_=%".contains(*c);
     let cursor: String = header.chars().filter(plain).collect();
     let url: String = header.chars().filter(|c| *c != '>').collect();
-    for (results, expected) in [("true", Some(&cursor).filter(|cursor| !cursor.is_empty())), ("false", None)] {
+    let goes_on = if cursor.is_empty() { Err(End::WithoutCursor) } else { Ok(cursor.clone()) };
+    for (results, expected) in [("true", goes_on), ("false", Err(End::Said))] {
         let made = format!(
             r#"<{url}>; rel="previous"; results="true"; cursor="0:0:1", <{url}>; rel="next"; results="{results}"; cursor="{cursor}""#
         );
-        assert_eq!(next_cursor(&made).as_ref(), expected, "{made}");
-        assert_eq!(next_cursor(&format!("{{'{made}'}}")).as_ref(), expected, "{made}");
+        assert_eq!(next_page([made.as_str()]), expected, "{made}");
+        assert_eq!(next_page([format!("{{'{made}'}}").as_str()]), expected, "{made}");
     }
 }
 

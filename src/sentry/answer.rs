@@ -13,7 +13,7 @@ use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, ErrorKind, read_detail};
 use crate::sentry::judge::{BodyShape, Verdict, judge, kind_of_status};
 use crate::sentry::limits::bucket::LimitHeaders;
-use crate::sentry::link::{is_python_set, next_cursor};
+use crate::sentry::link::{End, is_python_set, next_page};
 use crate::sentry::page::Page;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
@@ -41,8 +41,8 @@ pub(crate) struct Answer {
     /// The `Date` header.
     pub(crate) served_at: Option<DateTime<Utc>>,
     is_html: bool,
-    next: Option<String>,
-    has_link: bool,
+    /// The cursor of the next page, or why there is none.
+    next: Result<String, End>,
     hits: Option<u64>,
     retry_after: Option<Duration>,
 }
@@ -80,6 +80,7 @@ impl Answer {
     pub(crate) fn new(status: u16, headers: &HeaderMap, body: Vec<u8>) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name: &str| text(name).and_then(|value| value.trim().parse().ok());
+        let links: Vec<_> = headers.get_all(LINK).iter().map(|link| String::from_utf8_lossy(link.as_bytes())).collect();
         let served_at = text(DATE.as_str()).and_then(|date| DateTime::parse_from_rfc2822(date).ok());
         Self {
             status,
@@ -95,10 +96,9 @@ impl Answer {
             },
             served_at: served_at.map(|date| date.with_timezone(&Utc)),
             is_html: text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html")),
-            has_link: headers.contains_key(LINK),
-            link_is_python_set: text(LINK.as_str()).is_some_and(is_python_set),
+            link_is_python_set: links.iter().any(|link| is_python_set(link)),
             hits: number("x-hits").map(u64::from),
-            next: headers.get(LINK).and_then(|link| next_cursor(&String::from_utf8_lossy(link.as_bytes()))),
+            next: next_page(links.iter().map(AsRef::as_ref)),
             retry_after: retry::retry_after(text(RETRY_AFTER.as_str())),
         }
     }
@@ -131,9 +131,11 @@ pub(crate) fn judge_answer(
     if answer.status < 300 && !html {
         return match Page::parse(std::mem::take(&mut answer.body), endpoint.rows) {
             Ok(mut page) => {
-                page.next = answer.next.take();
+                match answer.next {
+                    Ok(cursor) => page.next = Some(cursor),
+                    Err(end) => page.end = end,
+                }
                 page.hits = answer.hits;
-                page.has_link = answer.has_link;
                 debug!("{} rows, next cursor: {}", page.len(), page.next.as_deref().unwrap_or("none"));
                 Attempt::Page(page)
             }

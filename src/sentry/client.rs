@@ -12,6 +12,7 @@ use crate::sentry::answer::{self, Attempt};
 use crate::sentry::costs::Costs;
 use crate::sentry::dialect::paths::Known;
 use crate::sentry::dialect::{Capability, Dialect};
+use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::judge::Verdict;
 use crate::sentry::limits::RateLimits;
@@ -97,6 +98,11 @@ impl Client {
     /// Time by the server's clock. It is our own clock until an answer has a `Date`.
     pub(crate) fn server_now(&self) -> DateTime<Utc> {
         self.limits.server_now()
+    }
+
+    /// Whether the path that the endpoint was read from answers in one piece.
+    pub(crate) fn answers_in_one_piece(&self, endpoint: &Endpoint) -> bool {
+        matches!(self.dialect.path_of(endpoint), Some(Known::At(index)) if endpoint.answers_in_one_piece(index))
     }
 
     /// Gets one page, however long the server makes us wait. An error is final and says why there is no page.

@@ -47,6 +47,8 @@ pub struct Endpoint {
     pub limit_group: LimitGroup,
     /// Which query parameter sets the page size.
     pub page_size: PageSize,
+    /// Whether today's path answers in one piece although an older path is paged. Without `page_size` all of them do.
+    pub in_one_piece: bool,
     /// Query parameters that are always sent.
     pub query: &'static [(&'static str, &'static str)],
     /// Shape of the body.
@@ -63,6 +65,7 @@ impl Endpoint {
         paths: &[],
         limit_group: LimitGroup::Default,
         page_size: PageSize::PerPage,
+        in_one_piece: false,
         query: &[],
         rows: Rows::Array,
         deepest: usize::MAX,
@@ -71,6 +74,11 @@ impl Endpoint {
 
     /// One object in the default bucket.
     pub const DETAIL: Self = Self { page_size: PageSize::None, rows: Rows::Object, ..Self::LIST };
+
+    /// Whether the path of this index answers in one piece: without `Link`, it has all its rows (API §1.3).
+    pub fn answers_in_one_piece(&self, index: usize) -> bool {
+        self.page_size == PageSize::None || (self.in_one_piece && index == 0)
+    }
 
     /// Whether the server limits the rows of one list.
     pub fn is_bounded(&self) -> bool {

@@ -17,8 +17,10 @@ pub(crate) enum ErrorKind {
     BadRequest,
     /// Retries did not help: errors, no answers, or rate limits.
     Unavailable,
-    /// The answer makes no sense: another shape, a cursor that repeats, a redirect to another host.
+    /// The answer makes no sense: another shape, a redirect to another host.
     Protocol,
+    /// A list that may go on, and cannot be followed.
+    Cut,
 }
 
 /// How far an error can be tolerated. It follows from the kind and from whether there was an answer.
@@ -61,6 +63,11 @@ impl ApiError {
         Self::new(ErrorKind::Protocol, None, path, detail, scope)
     }
 
+    /// A list whose end is not proved.
+    pub(crate) fn cut(path: String, scope: &'static str, detail: String) -> Self {
+        Self::new(ErrorKind::Cut, None, path, detail, scope)
+    }
+
     /// The server is known not to have the path.
     pub(crate) fn not_here(path: String, scope: &'static str) -> Self {
         Self::new(ErrorKind::NotFound, None, path, "this server does not have it".to_owned(), scope)
@@ -90,7 +97,7 @@ impl ApiError {
             ErrorKind::NotFound => Tolerance::Gone,
             ErrorKind::BadRequest => Tolerance::NotOnThisServer,
             ErrorKind::Forbidden => Tolerance::Hidden,
-            ErrorKind::Protocol => Tolerance::Gap,
+            ErrorKind::Protocol | ErrorKind::Cut => Tolerance::Gap,
             // If there was no answer, the next request would get none either.
             ErrorKind::Unavailable if self.status.is_some() => Tolerance::Gap,
             ErrorKind::Unavailable | ErrorKind::Unauthorized => Tolerance::EndOfRun,
@@ -108,7 +115,7 @@ impl ApiError {
         match self.kind {
             ErrorKind::BadRequest | ErrorKind::NotFound => true,
             ErrorKind::Unavailable => self.status.is_some(),
-            ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Protocol => false,
+            ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Protocol | ErrorKind::Cut => false,
         }
     }
 
@@ -137,6 +144,9 @@ impl ApiError {
             }
             ErrorKind::BadRequest => {
                 "the server refuses this request; please report it with the output of -v and the server's version".to_owned()
+            }
+            ErrorKind::Cut => {
+                "what came of it is written, and the next run reads the list again".to_owned()
             }
             ErrorKind::Protocol => format!("check that base_url ({base_url}) is the address of a Sentry server"),
         }

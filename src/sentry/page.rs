@@ -7,7 +7,7 @@ use crate::json::index::Index;
 use crate::json::row::Row;
 use crate::json::scan::Malformed;
 use crate::sentry::endpoint::Rows;
-use crate::sentry::request::PAGE_ROWS;
+use crate::sentry::link::End;
 use crate::sentry::series::{Series, unroll};
 
 /// A page of rows, or one object as the only row.
@@ -17,8 +17,8 @@ pub(crate) struct Page {
     index: Index,
     /// The cursor of the next page, if there is one.
     pub(crate) next: Option<String>,
-    /// Whether the answer has a `Link` header.
-    pub(crate) has_link: bool,
+    /// What the server says of the end of the list, if no page follows.
+    pub(crate) end: End,
     /// Number of rows in the whole list, if the server tells it. An estimate, up to 1000 (API §1.3).
     pub(crate) hits: Option<u64>,
     /// Present if the rows are values of series.
@@ -43,17 +43,12 @@ impl Page {
                 (Index::of_array(&rows)?, rows)
             }
         };
-        Ok(Self { body, index, next: None, has_link: false, hits: None, series })
+        Ok(Self { body, index, next: None, end: End::Silent, hits: None, series })
     }
 
     /// The rows; `None` for a row that is no object.
     pub(crate) fn rows(&self) -> impl ExactSizeIterator<Item = Option<Row<'_>>> {
         (0..self.len()).map(|nth| Row::of(&self.body, &self.index, nth))
-    }
-
-    /// Whether the list may go on but cannot be followed: a full page without a `Link` header.
-    pub(crate) fn is_cut(&self) -> bool {
-        self.len() == PAGE_ROWS && !self.has_link && self.series.is_none()
     }
 
     /// Number of rows.

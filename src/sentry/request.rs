@@ -73,6 +73,11 @@ impl Request {
         self.endpoint.query.contains(&ALL_PROJECTS) && !self.project_scoped
     }
 
+    /// Whether it asks for whole bodies of events. Their pages are shorter than others.
+    pub(crate) fn asks_for_whole_events(&self) -> bool {
+        self.query.iter().any(|(name, value)| name == "full" && value == "true")
+    }
+
     /// Path and query for messages, as today's sentry.io accepts them.
     pub(crate) fn describe(&self) -> String {
         self.path(0, true, false)

@@ -4,7 +4,7 @@ use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulat
 use serde_json::json;
 
 use super::matrix::Outcome::{Fatal, Gap, Recovered};
-use super::matrix::{at_every_place, expected, keys, run_cases, simulator, strike, tap};
+use super::matrix::{at_every_place, briefly, expected, keys, run_cases, simulator, strike, tap};
 use super::places::{Place, places};
 use crate::support::{Run, Tap};
 
@@ -32,14 +32,38 @@ fn links_to_another_host_are_followed_at_home() {
 }
 
 #[test]
-fn a_thousand_empty_pages_do_not_end_a_list() {
+fn ninety_empty_pages_do_not_end_a_list() {
     let simulator = simulator();
     for name in ["teams", "issues", "project events", "deploys"] {
         let place = places(&simulator).into_iter().find(|place| place.name == name).expect("a place");
-        strike(&simulator, &place, NthHit::first(1000), &FaultKind::EmptyPage);
+        strike(&simulator, &place, NthHit::first(90), &FaultKind::EmptyPage);
     }
     let run = tap(&simulator).sync();
     assert_eq!(keys(&run), expected(&simulator.truth()), "{}", run.stderr);
+    assert!(run.stderr.contains("/teams/?per_page=100&cursor="), "{}", run.stderr);
+    assert!(run.stderr.contains("20 pages in a row have brought nothing new"), "{}", run.stderr);
+}
+
+#[test]
+fn empty_pages_without_end_are_a_gap() {
+    let judge = |place: &Place| {
+        let paged = place.list && place.name != "users";
+        paged.then_some(if place.is_vital() { Fatal } else { Gap })
+    };
+    run_cases(&briefly(at_every_place("empty pages", NthHit::every(), &FaultKind::EmptyPage, judge)));
+}
+
+/// The cursor is a new one each time, but what it leads to is always the first page.
+#[test]
+fn the_same_page_without_end_is_a_gap() {
+    let simulator = simulator();
+    let place = places(&simulator).into_iter().find(|place| place.name == "teams").expect("a place");
+    strike(&simulator, &place, NthHit::every(), &FaultKind::SamePage);
+    let run = Tap::new(&simulator).only(&["teams"]).run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let last = run.stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("teams: ") && last.contains("100 pages in a row have brought nothing new"), "{last}");
+    assert!(simulator.requests().len() < 110, "{}", simulator.requests().len());
 }
 
 #[test]
@@ -88,33 +112,75 @@ fn a_redirect_that_leads_back_to_itself_is_a_gap() {
     run_cases(&at_every_place("a redirect", NthHit::first(2), &FaultKind::Redirect { location }, judge));
 }
 
-/// If `Link` is missing, only the length of the page tells that more may follow.
-#[test]
-fn a_full_page_without_a_link_is_a_warning() {
-    let shape = Shape { teams: 150, releases: 120, issues_per_project: 60, ..Shape::default() };
+/// A tap that reads teams of three pages and users of one, while the links of the teams are others.
+fn teams_with(kind: &FaultKind) -> (Run, usize, bool) {
+    let shape = Shape { teams: 250, members: 150, ..Shape::default() };
     let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
-    let warnings = |run: &Run, path: &str| {
-        let said = |line: &&str| line.starts_with("WARNING ") && line.contains("without a Link") && line.contains(path);
-        run.stderr.lines().filter(said).count()
-    };
-    let activated = |run: &Run, stream: &str| {
+    let place = Place { name: "teams", path: "/acme/teams/?".to_owned(), streams: &["teams"], list: true };
+    strike(&simulator, &place, NthHit::every(), kind);
+    let run = Tap::new(&simulator).only(&["teams", "users"]).set("activate_version", json!(true)).run();
+    assert_eq!(run.keys("users", "id"), simulator.truth().users, "one piece, however many rows it has");
+    let activated = |stream: &str| {
         run.messages.iter().any(|message| message["type"] == "ACTIVATE_VERSION" && message["stream"] == stream)
     };
-    let run = || Run::of(Tap::new(&simulator).set("activate_version", true.into()).command());
-    let whole = run();
-    assert_eq!(warnings(&whole, ""), 0, "{}", whole.stderr);
-    assert!(activated(&whole, "teams") && activated(&whole, "users"));
-    let lists = ["/acme/teams/?", "/acme/releases/?", "/acme/issues/?"];
-    for path in lists {
-        let place = Place { name: "list", path: path.to_owned(), streams: &[], list: true };
-        strike(&simulator, &place, NthHit::first(1), &FaultKind::DropLink);
+    assert!(activated("users"), "{}", run.stderr);
+    let (teams, teams_activated) = (run.keys("teams", "id").len(), activated("teams"));
+    (run, teams, teams_activated)
+}
+
+#[test]
+fn headers_that_a_proxy_has_split_or_changed_are_read_as_they_were() {
+    let split = |link: &str| link.split(", <").map(|part| format!("<{}", part.trim_start_matches('<'))).collect();
+    let foreign = |link: &str| vec!["<https://cdn.example>; rel=preconnect; as=script".to_owned(), link.to_owned()];
+    let cased =
+        |link: &str| vec![link.replace("rel=\"next\"", "Rel=\"Next\"").replace("results=\"true", "RESULTS=\"True")];
+    let bare = |link: &str| vec![link.replace('"', "")];
+    for links in [split, foreign, cased, bare] as [fn(&str) -> Vec<String>; 4] {
+        let (run, teams, activated) = teams_with(&FaultKind::OtherLinks(links));
+        assert_eq!((run.code, teams, activated), (0, 250, true), "{}", run.stderr);
     }
-    let short = run();
-    for path in lists {
-        assert_eq!(warnings(&short, path), 1, "{path}: {}", short.stderr);
+}
+
+/// What came is written, but nobody is told that the rest is gone, and the bookmark stays.
+#[test]
+fn a_list_whose_end_is_not_proved_is_a_gap() {
+    let without_cursor = |link: &str| vec![link[..link.rfind("; cursor").unwrap_or(link.len())].to_owned()];
+    let unreadable = |link: &str| vec![link.replace("results=\"true\"", "results=\"perhaps\"")];
+    let previous_only = |link: &str| vec![link[..link.find(", <").unwrap_or(link.len())].to_owned()];
+    let kinds = [
+        (FaultKind::DropLink, "a full page of 100 rows and no Link header"),
+        (FaultKind::OtherLinks(|_| vec!["<https://cdn.example>; rel=preconnect".to_owned()]), "no Link header"),
+        (FaultKind::OtherLinks(without_cursor), "without its cursor"),
+        (FaultKind::OtherLinks(unreadable), "does not say whether a page follows"),
+        (FaultKind::OtherLinks(previous_only), "does not say whether a page follows"),
+    ];
+    for (kind, word) in kinds {
+        let (run, teams, activated) = teams_with(&kind);
+        assert_eq!((run.code, teams, activated), (1, 100, false), "{kind:?}: {}", run.stderr);
+        let said = |line: &str| line.contains("teams: ") && line.contains("the list may go on") && line.contains(word);
+        assert!(run.stderr.lines().any(said), "{kind:?}: {}", run.stderr);
+        assert!(run.last_state()["bookmarks"]["teams"]["start"].is_null());
     }
-    assert!(!activated(&short, "teams"), "teams that were not listed are not gone");
-    assert!(activated(&short, "users"));
+}
+
+#[test]
+fn a_short_page_without_a_link_is_the_end() {
+    let (simulator, _) = harmless(NthHit::every(), FaultKind::DropLink);
+    assert!(simulator.requests().iter().any(|request| request.path.ends_with("/events/") && request.rows > 0));
+}
+
+/// On sentry.io a page of whole events has ten rows, however many were asked for.
+#[test]
+fn ten_whole_events_without_a_link_may_be_a_full_page() {
+    for (events, code) in [(10, 1), (9, 0), (30, 1)] {
+        let shape = Shape { projects: 1, issue_sizes: vec![vec![events]], ..Shape::default() };
+        let settings = Settings { limits: false, ..Settings::saas() };
+        let simulator = Simulator::start(Organization::generate(&shape), settings);
+        let place = Place { name: "events", path: "full=true".to_owned(), streams: &["events"], list: true };
+        strike(&simulator, &place, NthHit::every(), &FaultKind::DropLink);
+        let run = Tap::new(&simulator).only(&["events"]).set("fetch_event_details", json!(true)).run();
+        assert_eq!(run.code, code, "{events}: {}", run.stderr);
+    }
 }
 
 /// The list of events ends too early. Only the count of the issue tells that events are missing.
@@ -127,7 +193,8 @@ fn fewer_events_than_the_issues_announce_are_a_warning() {
         let tap = || Tap::new(&simulator).only(&["issues", "events"]).set("fetch_event_details", json!(by_issue));
         let whole = tap().sync();
         assert!(!whole.stderr.contains("fewer events"), "{}", whole.stderr);
-        strike(&simulator, &place("/events/?"), NthHit::only(2), &FaultKind::DropLink);
+        let ended = |link: &str| vec![link.replace("results=\"true\"", "results=\"false\"")];
+        strike(&simulator, &place("/events/?"), NthHit::only(2), &FaultKind::OtherLinks(ended));
         let short = tap().sync();
         assert!(short.records("events").len() < whole.records("events").len());
         let said = |line: &str| line.starts_with("WARNING ") && line.contains(" has fewer events");

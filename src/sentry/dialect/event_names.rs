@@ -16,7 +16,7 @@ pub(crate) fn with_sentrys_names(page: Page) -> Result<Page, Malformed> {
     let rows: Vec<String> = page.rows().flatten().map(|row| renamed(&row)).collect();
     let body = format!("[{}]", rows.join(","));
     let mut renamed = Page::parse(body, Rows::Array)?;
-    (renamed.next, renamed.has_link, renamed.hits) = (page.next, page.has_link, page.hits);
+    (renamed.next, renamed.end, renamed.hits) = (page.next, page.end, page.hits);
     Ok(renamed)
 }
 

@@ -40,6 +40,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         // Sentry no longer documents users/ but still serves it. Where it is gone, members/ comes closest (API §2.10).
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/users/", "organizations/{organization}/members/"],
+            in_one_piece: true,
             query: &[ALL_PROJECTS],
             scope: "member:read",
             ..Endpoint::LIST

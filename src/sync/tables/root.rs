@@ -219,9 +219,6 @@ impl<'a> RootWalk<'a> {
             self.order.observe(RowTimes::of(self.stream, row));
         }
         let is_proved = !self.order.is_broken() && (following.is_some() || page.next.is_none());
-        if page.is_cut() {
-            self.below().for_each(StreamOutput::may_be_incomplete);
-        }
         if self.order.is_broken() && self.is_filtered() {
             self.targets.forget_progress();
         }

@@ -93,9 +93,6 @@ impl<'a> Substream<'a> {
         window: Option<Window>,
         parent: &ChildContext,
     ) -> Result<Vec<ChildContext>, SyncError> {
-        if page.is_cut() {
-            self.outputs().into_iter().for_each(StreamOutput::may_be_incomplete);
-        }
         let (mut batch, mut contexts) = (self.output.map(|output| output.batch(page.size())), Vec::new());
         for row in page.rows() {
             let Some(row) = row else {

@@ -97,11 +97,16 @@ pub enum FaultKind {
     DropLink,
     /// The page, but its next cursor is the one that was asked for, and is said to have results.
     RepeatCursor,
+    /// The page with other `Link` headers, made from the right one.
+    OtherLinks(fn(&str) -> Vec<String>),
     /// The page with links to another host.
     ForeignLink,
     /// An empty page instead of the one that was asked for. `next` is said to have results, and its cursor is another
     /// spelling of the same place, so nothing is lost by going on. Each further empty page has a new spelling.
     EmptyPage,
+    /// The page, but `next` is said to have results, and its cursor is another spelling of this page's. So the same rows
+    /// come again, under ever new cursors.
+    SamePage,
     /// 302 to this address.
     Redirect {
         /// The `Location` header.

@@ -29,8 +29,10 @@ pub(crate) fn apply(fault: &FaultKind, reply: &mut Reply, origin: &mut String, c
             reply.rows = 0;
             set_next(reply, respelled(call.get("cursor")));
         }
+        FaultKind::SamePage => set_next(reply, respelled(call.get("cursor"))),
         FaultKind::ForeignLink => ELSEWHERE.clone_into(origin),
-        FaultKind::Delay(_) => {}
+        // The links are made once the answer is known.
+        FaultKind::Delay(_) | FaultKind::OtherLinks(_) => {}
         FaultKind::ResetBeforeHeaders => return Some(Spoil::ResetBeforeHeaders),
         FaultKind::ResetAfterHeaders => return Some(Spoil::ResetAfterHeaders),
         FaultKind::CutBody(at) => return Some(Spoil::Cut(*at)),

@@ -218,7 +218,8 @@ impl State {
             let glitchtip = self.settings.dialect == Dialect::GlitchTip;
             let value =
                 if glitchtip { glitchtip::link_header(link, &origin, call) } else { link.header(&origin, call) };
-            reply = reply.with("Link", value);
+            let values = if let Some(FaultKind::OtherLinks(made)) = &ticket.fault { made(&value) } else { vec![value] };
+            reply = values.into_iter().fold(reply, |reply, value| reply.with("Link", value));
         }
         if !old {
             reply = reply.with("Date", time::http_date(self.clock.now()));

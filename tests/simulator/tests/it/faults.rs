@@ -94,6 +94,11 @@ fn tampered_links() {
     let link = |kind| get(&with(NthHit::every(), kind), path).header("Link").map(str::to_owned);
     assert_eq!(link(FaultKind::DropLink), None);
     assert!(link(FaultKind::ForeignLink).expect("a link").starts_with("<https://elsewhere.example.com/api/0/"));
+    let twice = |link: &str| vec![link.to_owned(), "<https://cdn.example>; rel=preconnect".to_owned()];
+    let reply = get(&with(NthHit::every(), FaultKind::OtherLinks(twice)), path);
+    assert_eq!(reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("link")).count(), 2);
+    let sim = with(NthHit::every(), FaultKind::SamePage);
+    assert_eq!(get(&sim, &format!("{path}&cursor=1:1:0")).next().as_deref(), Some("01:1:0"));
     let sim = with(NthHit::every(), FaultKind::RepeatCursor);
     assert_eq!(get(&sim, &format!("{path}&cursor=1:1:0")).next().as_deref(), Some("1:1:0"));
 }
