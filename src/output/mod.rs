@@ -17,6 +17,7 @@ use crate::singer::message;
 use crate::singer::state::State;
 use crate::singer::states::States;
 use crate::singer::writer::{OutputClosed, Writer};
+use crate::streams;
 use crate::time::Time;
 
 /// All selected streams, the state, and the queue to stdout.
@@ -84,6 +85,15 @@ impl Output {
     /// and the next run reads again from there.
     pub(crate) async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
         let name = output.stream.tap_stream_id;
+        for parent in streams::line(output.stream).skip(1).filter_map(|parent| self.stream(parent.tap_stream_id)) {
+            output.inherit(parent);
+        }
+        // The table's types are laws of their own. Those of a query come from the server or from an older catalog.
+        for column in output.misfits().into_iter().filter(|_| streams::find(name).is_none()) {
+            output.gap(format!(
+                "no value of the column {column} has the type that the catalog or the server gave: run --discover again"
+            ));
+        }
         if output.has_gaps() {
             let forget = |state: &mut State| {
                 state.bookmarks.get_mut(name).into_iter().for_each(|bookmark| bookmark.progress = None);

@@ -128,8 +128,9 @@ impl StreamOutput {
         self.incomplete.store(true, Ordering::Relaxed);
     }
 
-    /// Counts a row or parent that is skipped.
+    /// Counts a row or parent that is skipped. What is skipped does not show which rows are gone.
     pub(crate) fn skip(&self, reason: impl Into<String>) {
+        self.may_be_incomplete();
         *lock(&self.tally).skipped.entry(reason.into()).or_default() += 1;
     }
 
@@ -143,6 +144,27 @@ impl StreamOutput {
     /// How many parts could not be read so far.
     pub(crate) fn gaps(&self) -> usize {
         lock(&self.tally).gaps.len()
+    }
+
+    /// Whether rows may be missing, known or not.
+    fn is_doubtful(&self) -> bool {
+        self.incomplete.load(Ordering::Relaxed) || self.has_gaps()
+    }
+
+    /// Fields with values of which none had its declared type.
+    pub(crate) fn misfits(&self) -> Vec<String> {
+        let tally = self.tally();
+        tally.notes.unreadable.into_keys().filter(|name| !self.projection.has_fitted(name)).collect()
+    }
+
+    /// Takes over what is in doubt or missing of the stream above: its rows are the parents of these.
+    pub(crate) fn inherit(&self, parent: &Self) {
+        if parent.is_doubtful() {
+            self.may_be_incomplete();
+        }
+        if parent.has_gaps() && !self.has_gaps() {
+            self.gap(format!("{}, whose rows it is read below, has a gap", parent.stream.tap_stream_id));
+        }
     }
 
     /// Whether a part could not be read.

@@ -98,13 +98,24 @@ pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)]) -> St
             None => (segment, ""),
         };
         let placeholder = name.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-        match placeholder.and_then(|name| values.iter().find(|(known, _)| *known == name)) {
-            Some((_, value)) => path.extend(utf8_percent_encode(value, ENCODED)),
+        match placeholder.and_then(|name| path_value(name, values)) {
+            Some(value) => path.extend(utf8_percent_encode(value, ENCODED)),
             None => path.push_str(name),
         }
         path.push_str(slash);
     }
     path
+}
+
+/// The value for a placeholder. Servers take digits in a path for an id, so a slug of digits alone would name another thing.
+/// Its id stands in for it: the value of this name with `_id` (API §8).
+fn path_value<'v>(name: &str, values: &'v [(&'static str, String)]) -> Option<&'v str> {
+    let find =
+        |is_it: &dyn Fn(&str) -> bool| values.iter().find(|(known, _)| is_it(known)).map(|(_, value)| value.as_str());
+    let value = find(&|known| known == name)?;
+    let id = || find(&|known| known.strip_suffix("_id") == Some(name));
+    let is_digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
+    if is_digits { id().or(Some(value)) } else { Some(value) }
 }
 
 /// The pairs as `?a=b&c=d`, encoded; empty if there are none.
@@ -131,6 +142,18 @@ mod tests {
             fill_path("organizations/{organization}/releases/{version}/commits/", &values),
             "organizations/acme/releases/front%20end%401.0.0%2Bb%2F%C3%BC/commits/"
         );
+    }
+
+    #[test]
+    fn a_slug_of_digits_is_replaced_by_the_id() {
+        let path = |slug: &str| {
+            let values =
+                [("organization", "7".to_owned()), ("project", slug.to_owned()), ("project_id", "42".to_owned())];
+            fill_path("projects/{organization}/{project}/keys/", &values)
+        };
+        assert_eq!(path("2048"), "projects/7/42/keys/");
+        assert_eq!(path("2048-game"), "projects/7/2048-game/keys/");
+        assert_eq!(fill_path("issues/{issue}/", &[("issue", "5".to_owned())]), "issues/5/");
     }
 
     #[test]

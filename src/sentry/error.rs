@@ -104,6 +104,11 @@ impl ApiError {
         }
     }
 
+    /// Whether all rows of a list came that the server gave, and only its end is not proved.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.kind == ErrorKind::Cut
+    }
+
     /// Whether there was no answer.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.status.is_none()

@@ -5,6 +5,7 @@
 //! targets fail on that. [`Notes`] count everything that is changed or left out. Knows no stream by name.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -54,6 +55,8 @@ struct Field {
     label: Vec<u8>,
     kind: Kind,
     kept: Kept,
+    /// Whether some value had the type, or was converted to it.
+    fitted: AtomicBool,
 }
 
 /// One stream's schema and selection, compiled.
@@ -82,7 +85,8 @@ impl Projection {
             .map(|(name, node)| {
                 let label = format!(",{}:", text::quote(name)).into_bytes();
                 let kept = kept.remove(name).unwrap_or(Kept::Whole);
-                (name.clone(), Field { name: name.clone(), label, kind: kind_of(node), kept })
+                let fitted = AtomicBool::new(false);
+                (name.clone(), Field { name: name.clone(), label, kind: kind_of(node), kept, fitted })
             })
             .collect();
         let deselected = declared.into_iter().filter(|name| !fields.contains_key(name)).collect();
@@ -93,6 +97,11 @@ impl Projection {
     /// Whether records have this field.
     pub(crate) fn selects(&self, name: &str) -> bool {
         self.fields.contains_key(name)
+    }
+
+    /// Whether some value of this field had the declared type, or was converted to it. Null is no value.
+    pub(crate) fn has_fitted(&self, name: &str) -> bool {
+        self.fields.get(name).is_some_and(|field| field.fitted.load(Ordering::Relaxed))
     }
 
     /// Starts to write records.
@@ -226,14 +235,25 @@ impl Field {
         out.extend_from_slice(&self.label);
         let first = value.as_bytes().first().copied().unwrap_or(b'n');
         if fits(self.kind, first, value) {
+            self.note_fit(first != b'n');
             return put_kept(out, value, &self.kept, unicode, notes);
         }
         let (counter, converted) = match convert(self.kind, first, value) {
-            Some(converted) => (&mut notes.converted, converted),
+            Some(converted) => {
+                self.note_fit(true);
+                (&mut notes.converted, converted)
+            }
             None => (&mut notes.unreadable, "null".to_owned()),
         };
         count(counter, &self.name);
         put_kept(out, &converted, &self.kept, unicode, notes);
+    }
+
+    /// Written once: the flag is shared, and looking at it is cheap.
+    fn note_fit(&self, fits: bool) {
+        if fits && !self.fitted.load(Ordering::Relaxed) {
+            self.fitted.store(true, Ordering::Relaxed);
+        }
     }
 }
 

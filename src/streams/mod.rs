@@ -10,5 +10,5 @@ pub(crate) mod query;
 pub(crate) mod rows;
 pub(crate) mod stream;
 
-pub(crate) use crate::streams::rows::{all, children, find, line};
+pub(crate) use crate::streams::rows::{all, children, find, line, root};
 pub(crate) use crate::streams::stream::{EVENT_DETAIL_ONLY, Embed, Replication, Source, Step, Stream, TimeFilter};

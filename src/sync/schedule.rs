@@ -5,6 +5,7 @@ use chrono::{TimeDelta, Utc};
 use tracing::info;
 
 use crate::catalog::query_schema::QueryStream;
+use crate::output::stream::StreamOutput;
 use crate::singer::progress::Unfinished;
 use crate::singer::state::State;
 use crate::streams::context::ChildContext;
@@ -35,6 +36,10 @@ async fn read(session: &Session) -> Result<(), SyncError> {
         session.output.set_versions();
     }
     let (projects, contexts) = read_projects(session).await?;
+    // An empty list says that all rows are gone only if the token is known to see the organization.
+    if session.config.activate_version && projects.is_empty() && session.ask_organization().await.is_err() {
+        session.output.streams().for_each(StreamOutput::may_be_incomplete);
+    }
     drive_all(usize::MAX, jobs(session, &projects, &contexts)).await?;
     let ended = |state: &mut State| (state.currently_syncing, state.run) = (None, None);
     Ok(session.output.state.advance(ended).await?)

@@ -2,6 +2,7 @@
 //! The streams `issues` and `events` have a folder of their own. Here are all others, among them the user's own
 //! queries, and the choice of projects and organizations.
 
+mod children;
 pub mod drift;
 mod embedded;
 mod examples;
@@ -10,5 +11,6 @@ mod lists;
 mod optional;
 mod projects;
 mod queries;
+mod release_lists;
 pub mod schemas;
 mod series;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::{Run, Tap};
@@ -219,4 +219,27 @@ fn a_choice_of_projects_holds_for_queries() {
     assert!(run.records("my_errors").iter().all(|row| row["project.id"] == json!(id)));
     let whole = tap(&simulator).state(run.last_state()).sync();
     assert_eq!(whole.keys("my_errors", "id"), all_ids(&simulator), "the added project is read from the beginning");
+}
+
+/// A column whose values never have the declared type would be null in every row.
+#[test]
+fn a_column_that_fits_no_value_is_a_gap_and_one_that_fits_some_is_not() {
+    let simulator = simulator(Settings::self_hosted());
+    let catalog = tap(&simulator).arg("--discover").run();
+    let mut catalog: Value = serde_json::from_str(&catalog.stdout).expect("a catalog");
+    let entries = catalog["streams"].as_array_mut().expect("streams");
+    entries.retain(|entry| entry["tap_stream_id"] == "my_errors");
+    let right = catalog.clone();
+    catalog["streams"][0]["schema"]["properties"]["title"] = json!({"type": ["null", "integer"]});
+    let run = tap(&simulator).catalog(catalog).run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("no value of the column title has the type"), "{}", run.stderr);
+    assert!(run.last_state()["bookmarks"]["my_errors"]["start"].is_null());
+    let after = tap(&simulator).catalog(right.clone()).state(run.last_state()).sync();
+    assert_eq!(after.keys("my_errors", "id"), all_ids(&simulator), "the next run brings all of it");
+    // One odd value among others is counted, as in every stream.
+    let title = after.records("my_errors")[0]["issue.id"].to_string();
+    let odd = FaultKind::replace(&format!("\"issue.id\":{title}"), "\"issue.id\":\"odd\"");
+    simulator.add_fault(Fault { path_contains: "per_page=100".into(), nth: NthHit::every(), kind: odd });
+    tap(&simulator).catalog(right).sync();
 }

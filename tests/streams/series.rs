@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::{Run, Tap};
@@ -113,4 +113,44 @@ fn the_day_that_is_running_is_read_again() {
     assert_eq!(today(&fourth), [2500]);
     let fifth = Tap::new(&simulator).only(&["usage"]).state(fourth.last_state()).sync();
     assert!(today(&fifth).is_empty());
+}
+
+fn silence(simulator: &Simulator, path: &str, nth: NthHit) {
+    let bytes = br#"{"start": "", "end": "", "intervals": [], "groups": []}"#.to_vec();
+    let kind = FaultKind::Body { content_type: "application/json".to_owned(), bytes };
+    simulator.add_fault(Fault { path_contains: path.to_owned(), nth, kind });
+}
+
+/// An answer that names no days says nothing of them, not even that they have no rows.
+#[test]
+fn days_that_an_answer_does_not_name_are_asked_for_again_one_by_one() {
+    for stream in ["release_health", "usage"] {
+        let simulator = simulator(Settings::self_hosted());
+        let tap = || Tap::new(&simulator).only(&[stream]).set("start_date", json!("2026-10-20"));
+        let whole = written(&tap().sync(), stream);
+        simulator.clear_requests();
+        silence(&simulator, "interval=1d", NthHit::only(1));
+        let run = tap().sync();
+        assert_eq!(past(&written(&run, stream)), past(&whole), "{stream}");
+        let asked = simulator.requests().iter().filter(|request| request.param("interval").is_some()).count();
+        assert_eq!(asked, 1 + 13, "{stream}: each day of the window once");
+    }
+}
+
+#[test]
+fn a_day_that_stays_silent_is_a_gap_and_the_bookmark_stays_before_it() {
+    let simulator = simulator(Settings::self_hosted());
+    let tap = || Tap::new(&simulator).only(&["usage"]).set("start_date", json!("2026-10-20"));
+    let whole = written(&tap().sync(), "usage");
+    silence(&simulator, "interval=1d", NthHit::only(1));
+    silence(&simulator, "start=2026-10-25T", NthHit::every());
+    let run = tap().run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("says nothing of 2026-10-25T00:00:00Z to 2026-10-26T00:00:00Z"), "{}", run.stderr);
+    assert_eq!(run.last_state()["bookmarks"]["usage"]["start"], "2026-10-25T00:00:00Z");
+    simulator.clear_faults();
+    let after = written(&tap().state(run.last_state()).sync(), "usage");
+    let mut all = written(&run, "usage");
+    all.extend(after);
+    assert_eq!(past(&all), past(&whole));
 }

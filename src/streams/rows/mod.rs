@@ -27,6 +27,11 @@ pub(crate) fn line(stream: &Stream) -> impl Iterator<Item = &Stream> {
     std::iter::successors(Some(stream), |stream| find(stream.parent?))
 }
 
+/// The stream without a parent that this one hangs on, or is.
+pub(crate) fn root(stream: &'static Stream) -> &'static Stream {
+    line(stream).last().unwrap_or(stream)
+}
+
 /// The stream of this name.
 pub fn find(tap_stream_id: &str) -> Option<&'static Stream> {
     all().find(|stream| stream.tap_stream_id == tap_stream_id)

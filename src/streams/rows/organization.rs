@@ -97,7 +97,7 @@ pub(crate) const STREAMS: &[Stream] = &[
             query: &[ALL_PROJECTS, ("sort", "name")],
             ..Endpoint::LIST
         }),
-        child_context: &[("monitor", "slug")],
+        child_context: &[("monitor", "slug"), ("monitor_id", "id")],
         cost: "1 per 100 monitors",
         schema: include_str!("../../../schemas/monitors.json"),
         ..Stream::OPTIONAL

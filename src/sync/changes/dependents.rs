@@ -186,6 +186,7 @@ impl<'a> Dependent<'a> {
         let mut incomplete = BTreeSet::new();
         let gaps = || self.outputs().map(|output| output.tally().gaps.len()).sum::<usize>();
         self.members[0].output.expect(tasks.iter().map(|task| task.issues.len() as u64).sum());
+        let all: BTreeSet<String> = tasks.iter().map(|task| task.project.id.clone()).collect();
         for task in tasks {
             let before = gaps();
             let owner = self.progress_owner();
@@ -199,7 +200,7 @@ impl<'a> Dependent<'a> {
                 checkpoint.finish().await?;
             }
         }
-        Ok(incomplete)
+        Ok(if child.settle(self.session).await? { all } else { incomplete })
     }
 
     /// What an issue gives to the streams below it.

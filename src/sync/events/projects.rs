@@ -34,7 +34,7 @@ pub(crate) async fn read_events(
     let one = async |task: EventTask<'_>| {
         let project = task.project;
         let result = read_project(session, task).await;
-        if tolerate_project(outputs.iter().copied(), project, result)?.is_some() {
+        if tolerate_project(session, outputs.iter().copied(), project, result).await?.is_some() {
             incomplete.borrow_mut().insert(project.id.clone());
         }
         Ok::<(), SyncError>(())

@@ -145,7 +145,7 @@ impl<'a> IssueScan<'a> {
             let result = self.one_project(project, list).await;
             // As long as the server is not known, an error is for the scan to look at.
             if self.sure {
-                let failed = tolerate_project(self.session.by_issue_scan(), project, result)?;
+                let failed = tolerate_project(self.session, self.session.by_issue_scan(), project, result).await?;
                 list.found.failed.extend(failed.map(|error| (project.id.clone(), error)));
             } else {
                 result?;

@@ -4,6 +4,7 @@
 
 pub(crate) mod drive;
 pub(crate) mod error;
+pub(crate) mod lookup;
 pub(crate) mod project_scope;
 pub(crate) mod starts;
 pub(crate) mod tolerance;
@@ -52,13 +53,24 @@ impl Session {
 
     /// The placeholder values of a path below a project.
     pub(crate) fn values_of(&self, project: &Project) -> PathValues {
-        vec![("organization", self.config.organization.clone()), ("project", project.slug.clone())]
+        let mut values = self.values();
+        values.extend([("project", project.slug.clone()), ("project_id", project.id.clone())]);
+        values
     }
 
     /// Whether the stream or one of those below it is selected.
     pub(crate) fn wants(&self, tap_stream_id: &str) -> bool {
         let selected = |name: &str| self.output.stream(name).is_some();
         selected(tap_stream_id) || streams::children(tap_stream_id).any(|child| self.wants(child.tap_stream_id))
+    }
+
+    /// The selected streams that are read by the rows of this one: it, and all below it. Issues and events are read by the
+    /// rows of `projects`.
+    pub(crate) fn read_by_rows_of(&self, tap_stream_id: &'static str) -> impl Iterator<Item = &StreamOutput> {
+        let by_issue_scan = tap_stream_id == "projects";
+        self.output.streams().filter(move |output| {
+            reads_with(output.stream, tap_stream_id) || (by_issue_scan && reads_with(output.stream, "issues"))
+        })
     }
 
     /// The selected streams that the issue scan serves: issues, events, and those below them.

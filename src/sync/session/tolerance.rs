@@ -7,8 +7,11 @@ use anyhow::anyhow;
 use tracing::{debug, warn};
 
 use crate::output::stream::StreamOutput;
+use crate::sentry::endpoint::PathValues;
 use crate::sentry::error::{ApiError, Tolerance};
+use crate::streams::{self, Stream};
 use crate::sync::session::error::SyncError;
+use crate::sync::session::lookup::{Standing, look_up};
 use crate::sync::session::{Project, Session, reads_with};
 
 /// Said of what an issue list named and its own request did not find.
@@ -42,6 +45,52 @@ pub(crate) fn tolerate_part<T>(
     Ok(None)
 }
 
+/// For a path that answered 404: looks for the row of `root` that gave the values. Where that fails it is a gap, and the
+/// result has no value.
+pub(crate) async fn tolerate_lookup(
+    session: &Session,
+    outputs: &[&StreamOutput],
+    root: &'static Stream,
+    values: &PathValues,
+    missing: &ApiError,
+) -> Result<Option<Standing>, SyncError> {
+    match look_up(session, root, values).await {
+        Ok(standing) => Ok(Some(standing)),
+        Err(error) if error.tolerance() == Tolerance::EndOfRun => Err(error.into()),
+        Err(error) => {
+            for output in outputs {
+                output.gap(format!("{missing}; and whether it is gone cannot be told: {error}"));
+            }
+            Ok(None)
+        }
+    }
+}
+
+/// For an endpoint that answered 404 below every row of the parent. It is a gap, with what to do about it.
+pub(crate) async fn tolerate_absence(session: &Session, outputs: &[&StreamOutput]) -> Result<(), SyncError> {
+    let organization = session.ask_organization().await;
+    if let Err(error) = organization.as_ref()
+        && error.tolerance() == Tolerance::EndOfRun
+    {
+        return Ok(organization?);
+    }
+    for output in outputs {
+        let advice = match &organization {
+            Ok(()) => leave_out(output.stream.tap_stream_id),
+            Err(error) => error.to_string(),
+        };
+        output.gap(format!("404 below every row that it was asked for; {advice}"));
+    }
+    Ok(())
+}
+
+/// What to do about a stream that the server does not have.
+fn leave_out(tap_stream_id: &str) -> String {
+    format!(
+        "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
+    )
+}
+
 /// For one thing that may be gone since it was listed. Then `skip` counts it, and the result has no value.
 pub(crate) fn unless_gone<T>(result: Result<T, SyncError>, skip: impl FnOnce()) -> Result<Option<T>, SyncError> {
     match result {
@@ -55,8 +104,10 @@ pub(crate) fn unless_gone<T>(result: Result<T, SyncError>, skip: impl FnOnce()) 
     }
 }
 
-/// For one project of some streams. Returns the error if it is a gap: then the project has to be read again.
-pub(crate) fn tolerate_project<'a>(
+/// For one project of some streams. Returns the error if it is a gap: then the project has to be read again. A 404 alone
+/// does not show that the project is gone: its slug may have been changed.
+pub(crate) async fn tolerate_project<'a>(
+    session: &Session,
     outputs: impl IntoIterator<Item = &'a StreamOutput>,
     project: &Project,
     result: Result<(), SyncError>,
@@ -67,20 +118,33 @@ pub(crate) fn tolerate_project<'a>(
         Err(error) => return Err(error),
     };
     match error.tolerance() {
-        Tolerance::Gone => {
+        Tolerance::Gone if is_gone(session, project).await? => {
             for output in outputs {
                 warn!("{}: project {} is gone: {error}", output.stream.tap_stream_id, project.slug);
                 output.skip("a project that was deleted during the run (404)");
             }
             Ok(None)
         }
-        Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
+        Tolerance::Gone | Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
             for output in outputs {
                 output.gap(format!("project {}: {error}", project.slug));
             }
             Ok(Some(error))
         }
         Tolerance::EndOfRun => Err(error.into()),
+    }
+}
+
+/// Whether the list of projects, read once more, does not have a project any longer.
+async fn is_gone(session: &Session, project: &Project) -> Result<bool, SyncError> {
+    let Some(projects) = streams::find("projects") else { return Ok(false) };
+    match look_up(session, projects, &session.values_of(project)).await {
+        Ok(standing) => Ok(standing == Standing::Gone),
+        Err(error) if error.tolerance() == Tolerance::EndOfRun => Err(error.into()),
+        Err(error) => {
+            debug!("{error}");
+            Ok(false)
+        }
     }
 }
 
@@ -95,9 +159,7 @@ pub(crate) async fn tolerate_stream(
         other => return other,
     };
     let advice = if error.tolerance() == Tolerance::Gone && session.ask_organization().await.is_ok() {
-        format!(
-            "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
-        )
+        leave_out(tap_stream_id)
     } else {
         advice(session, &error)
     };

@@ -1,8 +1,12 @@
 //! Series with a value for each day. They are read in slices of whole days, oldest first, so that each slice fits into one
-//! answer. Today is read again in every run, since its values still grow.
+//! answer. Today is read again in every run, since its values still grow, and so are the days before of which values come late.
+//!
+//! That a day has no rows is known only from an answer that names the day.
+
+use std::collections::BTreeSet;
 
 use chrono::{NaiveTime, TimeDelta};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::json::text::unescape;
 use crate::output::stream::StreamOutput;
@@ -46,23 +50,53 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
                 days = half;
                 continue;
             }
-            Answer::Whole { has_room: true } => days = (days * 2).min(most),
-            Answer::Whole { has_room: false } => {}
+            Answer::Whole { has_room, silent } => {
+                days = if has_room { (days * 2).min(most) } else { days };
+                ask_again(session, endpoint, output, silent).await?;
+            }
         }
         start = end;
         if end < now {
-            // Slices come oldest first, so the bookmark may follow them. It stays before a gap.
-            let change = |state: &mut State| {
-                if !output.has_gaps() {
-                    state.bookmark_mut(stream.tap_stream_id).start = Some(end);
-                }
-            };
-            session.output.state.advance_page(change).await?;
+            // Slices come oldest first, so the bookmark may follow them.
+            bookmark(session, output, end).await?;
         }
     }
     session.output.finish(output, now).await?;
     info!("{}: {} records", stream.tap_stream_id, output.tally().records);
     Ok(())
+}
+
+/// Asks for each day that an answer did not name by itself. A day that stays silent is a gap.
+async fn ask_again(
+    session: &Session,
+    endpoint: &'static Endpoint,
+    output: &StreamOutput,
+    silent: BTreeSet<Time>,
+) -> Result<(), SyncError> {
+    let mut unread: Vec<Window> = Vec::new();
+    for start in silent {
+        let day = Window { start, end: start + TimeDelta::days(1) };
+        match (read(session, endpoint, output, day).await?, unread.last_mut()) {
+            (Answer::Whole { silent, .. }, _) if silent.is_empty() => {}
+            (_, Some(last)) if last.end == day.start => last.end = day.end,
+            _ => unread.push(day),
+        }
+    }
+    for days in unread {
+        bookmark(session, output, days.start).await?;
+        output.gap(format!("the server says nothing of {days}"));
+    }
+    Ok(())
+}
+
+/// Moves the bookmark to a day before which all is written. It stays before a gap.
+async fn bookmark(session: &Session, output: &StreamOutput, day: Time) -> Result<(), SyncError> {
+    let change = |state: &mut State| {
+        if !output.has_gaps() {
+            state.bookmark_mut(output.stream.tap_stream_id).start = Some(day);
+        }
+    };
+    Ok(session.output.state.advance_page(change).await?)
 }
 
 /// The day of the bookmark. A day of which the server has thrown part away would give wrong numbers, and is left out.
@@ -80,10 +114,12 @@ enum Answer {
     Refused,
     /// Groups may be missing. Fewer days have to be asked for.
     Full,
-    /// All of it is written.
+    /// All that the server says of it is written.
     Whole {
         /// More days would fit into one answer.
         has_room: bool,
+        /// Days that the answer does not name. Nothing is known of them.
+        silent: BTreeSet<Time>,
     },
 }
 
@@ -94,13 +130,13 @@ async fn read(
     output: &StreamOutput,
     slice: Window,
 ) -> Result<Answer, SyncError> {
-    let mut has_room = true;
+    let (mut has_room, mut silent) = (true, days_of(slice));
     let can_be_smaller = slice.end - slice.start > TimeDelta::days(1);
     let mut pages = Pages::new(&session.client, of_days(session.scope.request(endpoint, session.values()), slice));
     loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
-            Ok(None) => return Ok(Answer::Whole { has_room }),
+            Ok(None) => return Ok(Answer::Whole { has_room, silent }),
             Err(error) if can_be_smaller && error.tolerance() == Tolerance::NotOnThisServer => {
                 debug!("{error}; asking for fewer days");
                 return Ok(Answer::Refused);
@@ -116,7 +152,9 @@ async fn read(
             output.gap(format!("{slice}: more groups than the server gives in one answer"));
         }
         has_room &= page.next.is_none() && page.series.as_ref().is_some_and(Series::has_room);
-        check_days(output, endpoint, slice, &page)?;
+        for day in named_days(endpoint, &page)? {
+            silent.remove(&day);
+        }
         let mut batch = output.batch(page.size());
         for row in page.rows().flatten() {
             let day = Window::second_of(row.text("interval_start").as_deref());
@@ -129,23 +167,22 @@ async fn read(
     }
 }
 
-/// Checks that every interval is a day. Names the days that the server left out.
-fn check_days(output: &StreamOutput, endpoint: &'static Endpoint, slice: Window, page: &Page) -> Result<(), ApiError> {
-    let mut left = slice.start;
-    for interval in page.series.iter().flat_map(|series| &series.intervals) {
+/// The days that an answer names. A day without rows is known by its name alone. An error means that an interval is no day.
+fn named_days(endpoint: &'static Endpoint, page: &Page) -> Result<Vec<Time>, ApiError> {
+    let day = |interval: &String| {
         let text = unescape(interval.trim_matches('"'));
-        let Some(day) = Window::second_of(Some(&text)).filter(|time| *time == day_of(*time)) else {
+        Window::second_of(Some(&text)).filter(|time| *time == day_of(*time)).ok_or_else(|| {
             let detail = format!("the interval {text} does not begin with a day");
-            return Err(ApiError::malformed(endpoint.paths[0].to_owned(), endpoint.scope, detail));
-        };
-        if day == left {
-            left += TimeDelta::days(1);
-        }
-    }
-    if left < slice.end {
-        warn!("{}: the server says nothing of {}", output.stream.tap_stream_id, Window { start: left, ..slice });
-    }
-    Ok(())
+            ApiError::malformed(endpoint.paths[0].to_owned(), endpoint.scope, detail)
+        })
+    };
+    page.series.iter().flat_map(|series| &series.intervals).map(day).collect()
+}
+
+/// The first seconds of all days in a range of whole days.
+fn days_of(slice: Window) -> BTreeSet<Time> {
+    let after = |day: &Time| Some(*day + TimeDelta::days(1));
+    std::iter::successors(Some(slice.start), after).take_while(|day| *day < slice.end).collect()
 }
 
 /// The request for whole days. Servers count the end into the range and round it up. So the end is the last second of the

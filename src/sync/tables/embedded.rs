@@ -1,12 +1,11 @@
 //! Children that are read with their parent's row, one request at a time: the row itself with lists embedded in it, and
 //! lists below the rows of a window.
 
+use tracing::{debug, warn};
+
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
-use crate::sentry::dialect::Capability;
-use crate::sentry::endpoint::PathValues;
 use crate::sentry::error::{ApiError, Tolerance};
-use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::singer::state::State;
@@ -16,6 +15,7 @@ use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::earliest_start;
 use crate::sync::session::tolerance::tolerate_part;
+use crate::sync::tables::embedded_list::{EmbeddedList, ShortLists};
 use crate::sync::tables::known_rows::KnownRows;
 use crate::sync::tables::substreams::Substream;
 use crate::time::Time;
@@ -26,6 +26,7 @@ pub(crate) struct EmbeddedChildren<'a> {
     parent: &'static Stream,
     children: Vec<EmbeddedChild<'a>>,
     end: Time,
+    short: ShortLists,
 }
 
 struct EmbeddedChild<'a> {
@@ -59,7 +60,7 @@ impl<'a> EmbeddedChildren<'a> {
             |output: &&StreamOutput| left.iter().any(|other| other.stream.tap_stream_id == output.stream.tap_stream_id);
         let mut children = Self::all(session, parent, end);
         children.retain(|child| child.outputs.iter().any(is_left));
-        Self { session, parent, children, end }
+        Self { session, parent, children, end, short: ShortLists::default() }
     }
 
     /// The outputs of all children of `parent` that are selected.
@@ -98,6 +99,16 @@ impl<'a> EmbeddedChildren<'a> {
     /// Notes in the state which parents are done. With `end` all are, up to there.
     pub(crate) fn note_rows(&self, state: &mut State, end: Option<Time>) {
         self.children.iter().for_each(|child| child.known.write(state, end));
+    }
+
+    /// Notes which lists the server does not have, after the last row.
+    pub(crate) async fn settle(&self) -> Result<(), SyncError> {
+        for child in &self.children {
+            if let Kind::List(list) = &child.kind {
+                list.settle(self.session).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads and writes the children of one row, if it is new or tells that there are more.
@@ -150,12 +161,15 @@ impl<'a> EmbeddedChildren<'a> {
     ) -> Result<Lists, SyncError> {
         let mut lists = Vec::new();
         for embed in embeds.iter().filter(|embed| output.selects(embed.field)) {
-            let list = match row.integer(embed.count) {
+            let announced = row.integer(embed.count);
+            let list = match announced {
                 Some(0) => "[]".to_owned(),
-                _ => match self.list(embed, context.values.clone()).await {
-                    // The row itself is known. It is written even if this server does not have the list.
-                    Err(error) if error.tolerance() == Tolerance::Gone && !self.tells_missing_paths() => {
-                        output.skip(format!("{}: this server does not have them", embed.field));
+                _ => match self.list(output, embed, announced, context).await {
+                    // The row itself is known. It is written even if this server does not have the list, or does not find
+                    // it under the row's name.
+                    Err(error) if error.tolerance() == Tolerance::Gone => {
+                        debug!("{error}");
+                        output.skip(format!("{}: this server does not have them (404)", embed.field));
                         "null".to_owned()
                     }
                     list => list?,
@@ -166,29 +180,30 @@ impl<'a> EmbeddedChildren<'a> {
         Ok(lists)
     }
 
-    /// Whether the server tells a list that it does not have from a row that is gone.
-    fn tells_missing_paths(&self) -> bool {
-        self.session.client.dialect.supports(Capability::MissingPaths)
-    }
-
-    /// A whole list as one raw JSON array.
-    async fn list(&self, embed: &'static Embed, values: PathValues) -> Result<String, ApiError> {
-        let request = Request::new(&embed.endpoint, values);
-        let path = request.describe();
-        let mut pages = Pages::new(&self.session.client, request);
-        let mut list = String::from("[");
-        while let Some(page) = pages.next().await? {
-            for row in page.rows() {
-                let Some(row) = row else {
-                    return Err(ApiError::malformed(path, embed.endpoint.scope, "a row that is no object".to_owned()));
-                };
-                if list.len() > 1 {
-                    list.push(',');
-                }
-                list.push_str(row.raw());
-            }
+    /// A whole list as one raw JSON array. It is read a second time if its end is not proved, or if the row announces more.
+    async fn list(
+        &self,
+        output: &StreamOutput,
+        embed: &'static Embed,
+        announced: Option<u64>,
+        context: &ChildContext,
+    ) -> Result<String, ApiError> {
+        let request = || Request::new(&embed.endpoint, context.values.clone());
+        let mut list = EmbeddedList::read(&self.session.client, request()).await?;
+        if list.cut.is_some() || (list.is_short_of(announced) && self.short.are_rare(embed.field)) {
+            list = list.or_better(EmbeddedList::read(&self.session.client, request()).await?);
         }
-        list.push(']');
-        Ok(list)
+        match &list.cut {
+            Some(error) => output.gap(error.to_string()),
+            None if list.is_short_of(announced) && self.short.note(embed.field) => warn!(
+                "{}: GET {} gives {} where the row announces {}; a second reading brought no more",
+                output.stream.tap_stream_id,
+                request().describe(),
+                list.rows,
+                announced.unwrap_or_default()
+            ),
+            None => {}
+        }
+        Ok(list.json)
     }
 }

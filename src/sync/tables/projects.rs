@@ -8,7 +8,7 @@ use crate::streams::context::ChildContext;
 use crate::streams::{self, Stream};
 use crate::sync::session::error::SyncError;
 use crate::sync::session::project_scope::can_be_project_scoped;
-use crate::sync::session::{Project, Session, reads_with};
+use crate::sync::session::{Project, Session};
 use crate::sync::tables::root::walk_rows;
 
 /// The list while it is read.
@@ -38,9 +38,9 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
 
 fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut Reading) {
     let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) else {
-        for output in session.output.streams().filter(|output| output.stream.tap_stream_id != "projects") {
-            let below = reads_with(output.stream, "projects") || reads_with(output.stream, "issues");
-            below.then(|| output.gap("a project row without id or slug"));
+        let outputs = session.read_by_rows_of(stream.tap_stream_id);
+        for output in outputs.filter(|output| output.stream.tap_stream_id != stream.tap_stream_id) {
+            output.gap("a project row without id or slug");
         }
         return;
     };

@@ -18,10 +18,10 @@ use crate::sentry::request::PAGE_ROWS;
 use crate::sentry::window::Window;
 use crate::streams::context::{ChildContext, key_of};
 use crate::streams::{Source, Stream, TimeFilter};
+use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::still_kept;
 use crate::sync::session::tolerance::tolerate_stream;
-use crate::sync::session::{Session, reads_with};
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::look_ahead::LookAhead;
 use crate::sync::tables::order::{ListOrder, RowTimes};
@@ -124,12 +124,6 @@ impl<'a> RootWalk<'a> {
         self.stream.time_filter == TimeFilter::StartEnd
     }
 
-    /// All streams that this list says something of.
-    fn below(&self) -> impl Iterator<Item = &'a StreamOutput> {
-        let stream = self.stream.tap_stream_id;
-        self.session.output.streams().filter(move |output| reads_with(output.stream, stream))
-    }
-
     async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
         while !(self.is_filtered() && self.window.is_empty()) {
             match self.list(endpoint, each).await? {
@@ -230,7 +224,8 @@ impl<'a> RootWalk<'a> {
     /// Shows a row to `each` if the window has it. Returns it if it has to be written.
     fn take<'r>(&mut self, row: Option<Row<'r>>, each: &mut dyn FnMut(&Row<'_>)) -> Option<(Row<'r>, RowTimes)> {
         let Some(row) = row else {
-            self.below().for_each(|output| output.gap("a row that is no object"));
+            let outputs = self.session.read_by_rows_of(self.stream.tap_stream_id);
+            outputs.for_each(|output| output.gap("a row that is no object"));
             return None;
         };
         let times = RowTimes::of(self.stream, &row);

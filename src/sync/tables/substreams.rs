@@ -8,6 +8,7 @@ use tracing::info;
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
 use crate::sentry::endpoint::Endpoint;
+use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::window::Window;
@@ -17,9 +18,14 @@ use crate::streams::context::ChildContext;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::lookup::Standing;
 use crate::sync::session::starts::stream_start;
-use crate::sync::session::tolerance::tolerate_part;
+use crate::sync::session::tolerance::{tolerate_absence, tolerate_lookup, tolerate_part};
+use crate::sync::tables::presence::Presence;
 use crate::time::{Time, whole_second};
+
+/// Said of what was listed and is not there any more.
+const GONE: &str = "gone (404)";
 
 /// A stream that is read once for each row of its parent, with its own children.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub(crate) struct Substream<'a> {
     /// Rows are wanted from this second on. Absent if the server does not filter by time.
     start: Option<Time>,
     below: Vec<Substream<'a>>,
+    /// Whether the server has the endpoint at all.
+    presence: Presence,
 }
 
 impl<'a> Substream<'a> {
@@ -42,7 +50,8 @@ impl<'a> Substream<'a> {
             let output = session.output.stream(stream.tap_stream_id);
             let filtered = output.filter(|_| stream.time_filter == TimeFilter::StartEnd);
             let start = filtered.map(|output| stream_start(session, output));
-            Some(Self { stream, endpoint, output, start, below: Self::below(session, stream) })
+            let (below, presence) = (Self::below(session, stream), Presence::default());
+            Some(Self { stream, endpoint, output, start, below, presence })
         };
         wanted.filter_map(one).collect()
     }
@@ -52,7 +61,8 @@ impl<'a> Substream<'a> {
         self.output.into_iter().chain(self.below.iter().flat_map(Self::outputs)).collect()
     }
 
-    /// Reads and writes the rows of one parent. What is gone or broken is counted, and the rest is read.
+    /// Reads and writes the rows of one parent. What is gone or broken is counted, and the rest is read. Sends nothing
+    /// where the server is known not to have the endpoint: that gap is noted.
     pub(crate) fn of<'b>(
         &'b self,
         session: &'b Session,
@@ -60,9 +70,94 @@ impl<'a> Substream<'a> {
         end: Time,
     ) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + 'b>> {
         Box::pin(async move {
-            let result = self.pages(session, parent, end).await;
-            tolerate_part(&self.outputs(), result).map(drop)
+            if self.presence.is_absent() {
+                return Ok(());
+            }
+            match self.pages(session, parent, end).await {
+                Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
+                    self.missing(session, parent, end, error).await
+                }
+                result => tolerate_part(&self.outputs(), result).map(drop),
+            }
         })
+    }
+
+    /// Follows up a 404 below one parent. The parent may be gone or renamed, or the server does not have the endpoint.
+    async fn missing(
+        &self,
+        session: &Session,
+        parent: &ChildContext,
+        end: Time,
+        error: ApiError,
+    ) -> Result<(), SyncError> {
+        let (outputs, root) = (self.outputs(), streams::root(self.stream));
+        let hangs_on_root = self.stream.parent == Some(root.tap_stream_id);
+        match tolerate_lookup(session, &outputs, root, &parent.values, &error).await? {
+            None => {}
+            Some(Standing::Gone) => self.skip(GONE),
+            Some(Standing::Renamed(values)) => {
+                let parent = ChildContext { parent_key: parent.parent_key.clone(), values };
+                self.once_more(session, &parent, end).await?;
+            }
+            Some(Standing::There) if hangs_on_root && self.presence.has_answered() => {
+                self.once_more(session, parent, end).await?;
+            }
+            Some(Standing::There) if hangs_on_root => {
+                self.gap(&format!("{error}, although the list of {} has what it names", root.tap_stream_id));
+                self.miss(session).await?;
+            }
+            // Some routers take a slash in a name for one of the path (API §8). That says nothing of the endpoint.
+            Some(_) if parent.values.iter().any(|(_, value)| value.contains('/')) => {
+                self.skip("a name with a slash, which this server does not find (404)");
+            }
+            // What hangs on such a row is named by its key, which does not change.
+            Some(_) => {
+                self.skip(GONE);
+                self.miss(session).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the rows of a parent that is there. Another 404 is a gap.
+    async fn once_more(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
+        match self.pages(session, parent, end).await {
+            Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
+                self.gap(&format!("{error}, although what it names is still listed"));
+                Ok(())
+            }
+            result => tolerate_part(&self.outputs(), result).map(drop),
+        }
+    }
+
+    async fn miss(&self, session: &Session) -> Result<(), SyncError> {
+        if self.presence.note_miss() { self.conclude(session).await } else { Ok(()) }
+    }
+
+    async fn conclude(&self, session: &Session) -> Result<(), SyncError> {
+        self.presence.conclude_absence();
+        tolerate_absence(session, &self.outputs()).await
+    }
+
+    /// Notes an endpoint that answered 404 below every parent, after the last of them. Returns whether this stream or one
+    /// below it is not there: then all parents count as unread.
+    pub(crate) async fn settle(&self, session: &Session) -> Result<bool, SyncError> {
+        if self.presence.is_unseen() {
+            self.conclude(session).await?;
+        }
+        let mut absent = self.presence.is_absent();
+        for child in &self.below {
+            absent |= Box::pin(child.settle(session)).await?;
+        }
+        Ok(absent)
+    }
+
+    fn skip(&self, reason: &str) {
+        self.outputs().into_iter().for_each(|output| output.skip(reason));
+    }
+
+    fn gap(&self, what: &str) {
+        self.outputs().into_iter().for_each(|output| output.gap(what));
     }
 
     async fn pages(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
@@ -75,6 +170,7 @@ impl<'a> Substream<'a> {
         }
         let mut pages = Pages::new(&session.client, request);
         while let Some(page) = pages.next().await? {
+            self.presence.note_answer();
             let parents = self.page(session, &page, window, parent).await?;
             for parent in &parents {
                 for child in &self.below {
@@ -96,7 +192,7 @@ impl<'a> Substream<'a> {
         let (mut batch, mut contexts) = (self.output.map(|output| output.batch(page.size())), Vec::new());
         for row in page.rows() {
             let Some(row) = row else {
-                self.outputs().into_iter().for_each(|output| output.gap("a row that is no object"));
+                self.gap("a row that is no object");
                 continue;
             };
             if !window.is_none_or(|window| self.lies_in(window, &row)) {
@@ -170,6 +266,7 @@ pub(crate) async fn walk_substream(
         };
         state.advance_page(change).await?;
     }
+    child.settle(session).await?;
     for output in outputs {
         session.output.finish(output, end).await?;
         info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);

@@ -157,6 +157,7 @@ impl<'a> Targets<'a> {
 
     /// Moves the bookmarks of those without a gap to the end of the window.
     pub(crate) async fn finish(&self) -> Result<(), SyncError> {
+        self.embedded.settle().await?;
         self.session.output.state.change(|state| self.note_rows(state, Some(self.signpost)));
         for output in self.outputs() {
             self.session.output.finish(output, self.signpost).await?;
