@@ -2,6 +2,7 @@
 //!
 //! Pages are read with it, and records are written with it. Knows neither Sentry nor Singer.
 
+pub(crate) mod fingerprint;
 pub(crate) mod index;
 pub(crate) mod row;
 pub(crate) mod scan;

@@ -141,6 +141,11 @@ impl StreamOutput {
         lock(&self.tally).gaps.push(what);
     }
 
+    /// How many parts could not be read so far.
+    pub(crate) fn gaps(&self) -> usize {
+        lock(&self.tally).gaps.len()
+    }
+
     /// Whether rows may be missing, known or not.
     fn is_doubtful(&self) -> bool {
         self.incomplete.load(Ordering::Relaxed) || self.has_gaps()

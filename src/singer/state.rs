@@ -50,6 +50,9 @@ pub(crate) struct Bookmark {
     pub(crate) projects: Option<BTreeMap<String, Option<Time>>>,
     /// Progress in the window that is half read, if there is one.
     pub(crate) progress: Option<Progress>,
+    /// The newest rows that the target has: the `start` that they were noted for, then their fingerprints, newest first.
+    /// One list, so that tools that merge states replace it whole.
+    pub(crate) rows: Vec<String>,
 }
 
 impl State {
@@ -119,6 +122,7 @@ impl Bookmark {
             refreshed: read_time(object.get("refreshed")),
             projects: object.get("projects").and_then(Value::as_object).map(read_projects),
             progress: object.get("progress_markers").and_then(|value| serde_json::from_value(value.clone()).ok()),
+            rows: object.get("rows").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default(),
         };
         (bookmark != Self::default()).then_some(bookmark)
     }
@@ -174,6 +178,9 @@ impl Serialize for Bookmark {
         if let Some(progress) = &self.progress {
             map.serialize_entry("progress_markers", progress)?;
         }
+        if !self.rows.is_empty() {
+            map.serialize_entry("rows", &self.rows)?;
+        }
         map.end()
     }
 }
@@ -226,6 +233,7 @@ mod tests {
         let value = json!({"bookmarks": {
             "events": {
                 "start": "2026-11-22T08:00:00Z", "refreshed": "2026-11-21T00:00:00Z",
+                "rows": ["2026-11-22T08:00:00Z", "00000000000000ff"],
                 "projects": {"1": {}, "2": {"start": "2026-11-20T00:00:00Z"}},
                 "progress_markers": {
                     "end": "2026-11-23T00:00:00Z", "done": ["1"],

@@ -106,6 +106,9 @@ pub struct Stream {
     pub late_by: TimeDelta,
     /// What the parent's row adds to it.
     pub late_minutes: &'static [LateMinutes],
+    /// Fields of the parent's row, or `object.field`, of which a change tells that there may be more rows below it. Used
+    /// where the parent's list is read again because its rows come late.
+    pub told_by: &'static [&'static str],
     /// A field that servers of some ages sort and filter the list by where it is set, in place of the replication key.
     pub sorted_by: Option<&'static str>,
     /// Child context: for each value its name, and the field of this stream's row that holds it.
@@ -133,6 +136,7 @@ impl Stream {
         time_filter: TimeFilter::None,
         late_by: TimeDelta::zero(),
         late_minutes: &[],
+        told_by: &[],
         sorted_by: None,
         child_context: &[],
         added: &[],

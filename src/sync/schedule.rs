@@ -70,10 +70,8 @@ async fn read_root(session: &Session, stream: &'static Stream) -> Result<(), Syn
     if stream.time_filter == TimeFilter::Days {
         return tolerate_stream(session, stream.tap_stream_id, walk_days(session, stream).await).await;
     }
-    match walk_root(session, stream).await {
-        Ok(contexts) => read_children(session, stream, &contexts).await,
-        Err(error) => tolerate_stream(session, stream.tap_stream_id, Err(error)).await,
-    }
+    let contexts = walk_root(session, stream).await?;
+    read_children(session, stream, &contexts).await
 }
 
 /// The rows of a query, if its types are known.

@@ -6,6 +6,8 @@ mod children;
 pub mod drift;
 mod embedded;
 mod examples;
+mod late;
+mod lists;
 mod optional;
 mod projects;
 mod queries;

@@ -103,13 +103,16 @@ fn the_day_that_is_running_is_read_again() {
             .collect()
     };
     assert_eq!((today(&first), today(&second)), (vec![2512], vec![2514]));
-    assert_eq!(second.records("usage").len(), 1, "days that are over are not");
-    // The day is read once more when it is over, since the bookmark lies in it.
+    assert_eq!(second.records("usage").len(), 3, "the two days before are, and older ones are not");
+    // The day is read again for two days after it is over, since values come late.
     simulator.advance(Duration::from_secs(11 * 3600));
     let third = Tap::new(&simulator).only(&["usage"]).state(second.last_state()).sync();
     assert_eq!(today(&third), [2500]);
+    simulator.advance(Duration::from_secs(72 * 3600));
     let fourth = Tap::new(&simulator).only(&["usage"]).state(third.last_state()).sync();
-    assert_eq!(fourth.records("usage").len(), 0);
+    assert_eq!(today(&fourth), [2500]);
+    let fifth = Tap::new(&simulator).only(&["usage"]).state(fourth.last_state()).sync();
+    assert!(today(&fifth).is_empty());
 }
 
 fn silence(simulator: &Simulator, path: &str, nth: NthHit) {

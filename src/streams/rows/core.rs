@@ -102,6 +102,17 @@ pub(crate) const STREAMS: &[Stream] = &[
         replication: Replication::Incremental { key: "dateCreated" },
         parent: Some("releases"),
         late_by: LATE_RELEASES,
+        // Not lastEvent and newGroups: they change with every event.
+        told_by: &[
+            "commitCount",
+            "lastCommit.id",
+            "deployCount",
+            "lastDeploy.id",
+            "status",
+            "dateReleased",
+            "ref",
+            "url",
+        ],
         source: Source::ParentRow(&[
             Embed {
                 field: "commits",

@@ -12,6 +12,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         replication: Replication::Incremental { key: "release_date" },
         parent: Some("releases"),
         late_by: LATE_RELEASES,
+        told_by: &["commitCount", "lastCommit.id"],
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/releases/{version}/commits/"],
             scope: "project:releases",
@@ -31,6 +32,7 @@ pub(crate) const STREAMS: &[Stream] = &[
         replication: Replication::Incremental { key: "release_date" },
         parent: Some("releases"),
         late_by: LATE_RELEASES,
+        told_by: &["deployCount", "lastDeploy.id"],
         source: Source::Endpoint(Endpoint {
             paths: &["organizations/{organization}/releases/{version}/deploys/"],
             scope: "project:releases",

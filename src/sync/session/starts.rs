@@ -9,6 +9,7 @@ use crate::output::stream::StreamOutput;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::window::Window;
 use crate::singer::state::Bookmark;
+use crate::streams::Stream;
 use crate::sync::session::Session;
 use crate::time::{Time, whole_second};
 
@@ -49,7 +50,13 @@ pub(crate) fn earliest_start(session: &Session, outputs: &[&StreamOutput]) -> Ti
 /// Where a stream is to be read from.
 pub(crate) fn stream_start(session: &Session, output: &StreamOutput) -> Time {
     let bookmark = session.output.state.bookmark(output.stream.tap_stream_id).start;
-    start_after(bookmark.filter(|_| !output.full_table), session.config.start_date, session.config.lookback)
+    let lookback = reread(session, output.stream).to_std().unwrap_or_default();
+    start_after(bookmark.filter(|_| !output.full_table), session.config.start_date, lookback)
+}
+
+/// How far back from its bookmark a stream is read again: the look-back, or as far as its rows may come late.
+pub(crate) fn reread(session: &Session, stream: &Stream) -> TimeDelta {
+    TimeDelta::from_std(session.config.lookback).unwrap_or(TimeDelta::MAX).max(stream.late_by)
 }
 
 /// Where to begin reading a project: at its bookmark (or the stream's) less the look-back, and never before `start_date`. A

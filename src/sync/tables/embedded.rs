@@ -8,6 +8,7 @@ use crate::output::stream::StreamOutput;
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
+use crate::singer::state::State;
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Embed, Source, Stream, TimeFilter};
 use crate::sync::session::Session;
@@ -15,6 +16,7 @@ use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::earliest_start;
 use crate::sync::session::tolerance::tolerate_part;
 use crate::sync::tables::embedded_list::{EmbeddedList, ShortLists};
+use crate::sync::tables::known_rows::KnownRows;
 use crate::sync::tables::substreams::Substream;
 use crate::time::Time;
 
@@ -32,6 +34,8 @@ struct EmbeddedChild<'a> {
     kind: Kind<'a>,
     /// Rows before this belong to earlier runs.
     start: Time,
+    /// Parents whose children are read, as they are now.
+    known: KnownRows<'a>,
 }
 
 enum Kind<'a> {
@@ -43,23 +47,29 @@ enum Kind<'a> {
 
 type Lists = Vec<(&'static str, String)>;
 
+impl EmbeddedChild<'_> {
+    fn gaps(&self) -> usize {
+        self.outputs.iter().map(|output| output.gaps()).sum()
+    }
+}
+
 impl<'a> EmbeddedChildren<'a> {
     /// The children of `parent`, up to `end`, that are `left` to be read.
     pub(crate) fn new(session: &'a Session, parent: &'static Stream, end: Time, left: &[&StreamOutput]) -> Self {
         let is_left =
             |output: &&StreamOutput| left.iter().any(|other| other.stream.tap_stream_id == output.stream.tap_stream_id);
-        let mut children = Self::all(session, parent);
+        let mut children = Self::all(session, parent, end);
         children.retain(|child| child.outputs.iter().any(is_left));
         Self { session, parent, children, end, short: ShortLists::default() }
     }
 
     /// The outputs of all children of `parent` that are selected.
     pub(crate) fn outputs_below(session: &'a Session, parent: &'static Stream) -> Vec<&'a StreamOutput> {
-        Self::all(session, parent).into_iter().flat_map(|child| child.outputs).collect()
+        Self::all(session, parent, Time::default()).into_iter().flat_map(|child| child.outputs).collect()
     }
 
     /// All that are selected. Lists below the parent's rows are read row by row only if the parent is read by window.
-    fn all(session: &'a Session, parent: &'static Stream) -> Vec<EmbeddedChild<'a>> {
+    fn all(session: &'a Session, parent: &'static Stream, end: Time) -> Vec<EmbeddedChild<'a>> {
         let mut children = Vec::new();
         for stream in streams::children(parent.tap_stream_id) {
             if let (Source::ParentRow(embeds), Some(output)) =
@@ -74,7 +84,9 @@ impl<'a> EmbeddedChildren<'a> {
         }
         let with_start = |(outputs, kind): (Vec<&'a StreamOutput>, _)| {
             let start = earliest_start(session, &outputs);
-            EmbeddedChild { outputs, kind, start }
+            let told_by = outputs.first().map(|output| output.stream.told_by);
+            let known = KnownRows::new(session, parent, told_by, outputs.clone(), end);
+            EmbeddedChild { outputs, kind, start, known }
         };
         children.into_iter().map(with_start).collect()
     }
@@ -82,6 +94,11 @@ impl<'a> EmbeddedChildren<'a> {
     /// Their outputs.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
         self.children.iter().flat_map(|child| child.outputs.iter().copied())
+    }
+
+    /// Notes in the state which parents are done. With `end` all are, up to there.
+    pub(crate) fn note_rows(&self, state: &mut State, end: Option<Time>) {
+        self.children.iter().for_each(|child| child.known.write(state, end));
     }
 
     /// Notes which lists the server does not have, after the last row.
@@ -94,11 +111,16 @@ impl<'a> EmbeddedChildren<'a> {
         Ok(())
     }
 
-    /// Reads and writes the children of one row.
+    /// Reads and writes the children of one row, if it is new or tells that there are more.
     pub(crate) async fn of(&self, row: &Row<'_>) -> Result<(), SyncError> {
         for child in &self.children {
             let time = self.parent.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
             if time.is_some_and(|time| time < child.start) {
+                continue;
+            }
+            let (name, gaps) = (child.known.name(row), child.gaps());
+            if child.known.has(&name) {
+                child.known.note(name, time);
                 continue;
             }
             match ChildContext::read(self.parent, row, &self.session.values()) {
@@ -108,6 +130,9 @@ impl<'a> EmbeddedChildren<'a> {
                         output.gap(format!("a parent row without {field}"));
                     }
                 }
+            }
+            if child.gaps() == gaps {
+                child.known.note(name, time);
             }
         }
         Ok(())

@@ -3,7 +3,11 @@
 pub(crate) mod daily;
 pub(crate) mod embedded;
 pub(crate) mod embedded_list;
+mod known_rows;
+mod look_ahead;
+mod order;
 pub(crate) mod presence;
 pub(crate) mod projects;
 pub(crate) mod root;
 pub(crate) mod substreams;
+mod targets;

@@ -1,57 +1,44 @@
 //! Reads the rows of one list or object of the table, page by page, writes them, and reads their children.
 //!
-//! Goes on where an interrupted run stopped: by time in lists that come newest first, by row in others.
+//! A list with a window of time goes on where an interrupted run stopped. Others begin anew: a place in them proves
+//! nothing, since rows come and go before it.
 
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
-use tracing::{debug, info};
+use tracing::debug;
 
+use crate::json::fingerprint::fingerprint;
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::Tolerance;
 use crate::sentry::page::Page;
-use crate::sentry::pages::Pages;
 use crate::sentry::request::PAGE_ROWS;
 use crate::sentry::window::Window;
-use crate::singer::progress::Position;
-use crate::singer::state::State;
 use crate::streams::context::{ChildContext, key_of};
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::starts::{still_kept, stream_start, widest_window};
+use crate::sync::session::starts::still_kept;
+use crate::sync::session::tolerance::tolerate_stream;
 use crate::sync::tables::embedded::EmbeddedChildren;
+use crate::sync::tables::look_ahead::LookAhead;
+use crate::sync::tables::order::{ListOrder, RowTimes};
 use crate::sync::tables::substreams::Substream;
-use crate::time::{Time, format_time, whole_second};
+use crate::sync::tables::targets::Targets;
+use crate::time::format_time;
 
-/// A root stream with the children that are read with its rows.
+/// A root stream that is being read, with the children that are read with its rows.
 struct RootWalk<'a> {
     session: &'a Session,
     stream: &'static Stream,
-    /// Absent where the stream itself is not written.
-    output: Option<&'a StreamOutput>,
-    /// The stream itself is written from here on. The window may begin earlier, for its children.
-    start: Time,
-    embedded: EmbeddedChildren<'a>,
+    targets: Targets<'a>,
     window: Window,
-    /// End of the window, as the bookmark will have it.
-    signpost: Time,
-    /// Rows up to this key were done by an interrupted run. Empty once the walk has come to it.
-    skip_to: Option<String>,
-    /// All rows so far came newest first; `last` is the oldest.
-    newest_first: bool,
-    last: Option<Time>,
-    /// Keys of the last two pages: a row that moved down a page is written once.
-    recent: HashSet<String>,
-    previous: HashSet<String>,
-}
-
-/// Key and time of a row.
-struct Place {
-    key: String,
-    time: Option<Time>,
+    order: ListOrder,
+    /// Keys of the rows of this list and of the one before it, as fingerprints. A row that comes twice is written once.
+    seen: HashSet<u64>,
+    seen_before: HashSet<u64>,
 }
 
 /// Whether a list was read to its end.
@@ -61,8 +48,8 @@ enum ListEnd {
     Cut,
 }
 
-/// Reads a root stream and the children that are read with its rows. Returns the context of each row, for children that
-/// have endpoints of their own.
+/// Reads a root stream and the children that are read with its rows. Returns the context of each row that came, for
+/// children that have endpoints of their own. A list that ended early is a gap in all of them.
 pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Result<Vec<ChildContext>, SyncError> {
     let own_lists = stream.time_filter == TimeFilter::None;
     let children = if own_lists { Substream::below(session, stream) } else { Vec::new() };
@@ -72,17 +59,18 @@ pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Res
         Ok(_) => {}
         Err(field) => missing = Some(field),
     };
-    walk_rows(session, stream, !children.is_empty(), &mut keep).await?;
+    let result = walk_rows(session, stream, !children.is_empty(), &mut keep).await;
     for output in children.iter().flat_map(Substream::outputs) {
         if let Some(field) = missing {
             output.gap(format!("a parent row without {field}"));
         }
     }
+    tolerate_stream(session, stream.tap_stream_id, result).await?;
     Ok(contexts)
 }
 
-/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row,
-/// perhaps twice. With `must` it sees them even if an interrupted run has written them all.
+/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row
+/// of the window once. With `must` it sees them even if an interrupted run has written them all.
 pub(crate) async fn walk_rows(
     session: &Session,
     stream: &'static Stream,
@@ -101,82 +89,39 @@ pub(crate) async fn walk_rows(
     }
     if stream.time_filter == TimeFilter::StartEnd {
         session.ask_the_time().await?;
+        let mut walk = RootWalk::new(session, stream, &left);
+        if walk.resume() {
+            walk.pages(endpoint, each).await?;
+            // Without the order that the progress was made from, nothing is known of the newer part.
+            if !walk.order.is_broken() {
+                walk.targets.finish().await?;
+            }
+        }
     }
-    let mut walk = RootWalk::to_now(session, stream, &left);
-    if walk.resume() {
-        // What an interrupted run wrote may carry another version, or none.
-        for output in &left {
-            output.may_be_incomplete();
-        }
-        walk.pages(endpoint, each).await?;
-        let found = walk.skip_to.is_none();
-        if found {
-            walk.finish().await?;
-        }
-        if found && stream.time_filter == TimeFilter::None {
-            return Ok(());
-        }
-        // The window was an old one, or the row is gone where the interrupted run stopped. Read again, up to now.
-        walk = RootWalk::to_now(session, stream, &left);
-    }
+    // Where the window was that of an interrupted run: read again, up to now.
+    let mut walk = RootWalk::new(session, stream, &left);
     walk.pages(endpoint, each).await?;
-    walk.finish().await
+    walk.targets.finish().await
 }
 
 impl<'a> RootWalk<'a> {
     /// A walk to now, for the outputs that are `left` to be read.
-    fn to_now(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
-        let window = widest_window(session, left);
-        let own = left.iter().copied().find(|output| output.stream.tap_stream_id == stream.tap_stream_id);
-        let filtered = own.filter(|_| stream.time_filter == TimeFilter::StartEnd);
-        Self {
-            session,
-            stream,
-            output: own,
-            start: filtered.map_or(Time::MIN_UTC, |output| stream_start(session, output)),
-            embedded: EmbeddedChildren::new(session, stream, window.end, left),
-            window,
-            signpost: window.end,
-            skip_to: None,
-            newest_first: true,
-            last: None,
-            recent: HashSet::new(),
-            previous: HashSet::new(),
-        }
-    }
-
-    fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
-        self.output.into_iter().chain(self.embedded.outputs())
-    }
-
-    /// The stream under whose bookmark the progress of this walk is kept.
-    fn progress_owner(&self) -> Option<&'static str> {
-        self.outputs().next().map(|output| output.stream.tap_stream_id)
-    }
-
-    /// The streams beside the progress owner.
-    fn co_read(&self) -> impl Iterator<Item = &'static str> {
-        self.outputs().skip(1).map(|output| output.stream.tap_stream_id)
-    }
-
-    fn is_filtered(&self) -> bool {
-        self.stream.time_filter == TimeFilter::StartEnd
+    fn new(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
+        let targets = Targets::new(session, stream, left);
+        let (window, order) = (targets.window, ListOrder::new());
+        let (seen, seen_before) = (HashSet::new(), HashSet::new());
+        Self { session, stream, targets, window, order, seen, seen_before }
     }
 
     /// Takes over the progress of an interrupted run. Returns `false` if there is none.
     fn resume(&mut self) -> bool {
-        let Some(owner) = self.progress_owner() else { return false };
-        let progress = self.session.output.state.bookmark(owner).progress;
-        let Some(progress) = progress.filter(|progress| progress.holds_for(self.co_read())) else { return false };
-        if self.is_filtered() {
-            self.signpost = progress.end;
-            let until = progress.position.until.map(|until| until + TimeDelta::seconds(1));
-            self.window.end = until.unwrap_or(self.signpost).min(self.signpost);
-        } else {
-            self.skip_to = progress.position.item;
-        }
-        debug!("{owner}: going on where an earlier run was interrupted");
+        let Some(until) = self.targets.resume() else { return false };
+        self.window.end = until;
         true
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.stream.time_filter == TimeFilter::StartEnd
     }
 
     async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
@@ -197,10 +142,11 @@ impl<'a> RootWalk<'a> {
     ) -> Result<ListEnd, SyncError> {
         let mut request = self.session.scope.request(endpoint, self.session.values());
         if self.is_filtered() {
-            self.window = still_kept(self.session, endpoint.limit_group, self.output, self.window);
+            self.window = still_kept(self.session, endpoint.limit_group, self.targets.own(), self.window);
             request = request.within(self.window);
         }
-        let (mut pages, mut rows) = (Pages::new(&self.session.client, request), 0);
+        self.seen_before = std::mem::take(&mut self.seen);
+        let (mut pages, mut rows) = (LookAhead::new(&self.session.client, request), 0_usize);
         loop {
             let page = match pages.next().await {
                 Ok(Some(page)) => page,
@@ -212,136 +158,98 @@ impl<'a> RootWalk<'a> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            self.page(&page, each).await?;
-            // Some servers ignore the window, and some sort by another time. So stop early only if rows come in order.
-            if self.is_filtered() && self.newest_first && self.last.is_some_and(|time| time < self.window.start) {
-                return Ok(ListEnd::Reached);
-            }
             rows += page.len();
             // A list of as many rows as the server gives may have more, even if it says that it has ended.
-            if rows >= endpoint.deepest || (page.next.is_some() && rows.saturating_add(PAGE_ROWS) > endpoint.deepest) {
+            let goes_on = page.next.is_some() && rows.saturating_add(PAGE_ROWS) <= endpoint.deepest;
+            let cut = rows >= endpoint.deepest || (page.next.is_some() && !goes_on);
+            if goes_on {
+                pages.fetch().await;
+            }
+            let is_proved = self.page(&page, pages.following(), each).await?;
+            if cut {
                 return Ok(ListEnd::Cut);
             }
+            if is_proved && self.is_past() {
+                return Ok(ListEnd::Reached);
+            }
         }
+    }
+
+    /// Whether the rest of the list is older than the window. Then the server does not filter it, since a row of it lies
+    /// outside by each time that it may be filtered by.
+    fn is_past(&self) -> bool {
+        self.is_filtered() && self.order.low_watermark().is_some_and(|time| time < self.window.start)
     }
 
     /// The list came newest first down to some second. That second is read again, and everything older.
     fn go_on_by_time(&mut self) {
         let second = TimeDelta::seconds(1);
-        let end = self.last.map_or(self.window.end, |last| whole_second(last) + second);
-        if self.newest_first && end < self.window.end {
+        let last = self.order.low_watermark();
+        let end = last.map_or(self.window.end, |last| last + second);
+        if last.is_some() && end < self.window.end {
             self.window.end = end;
-            return;
+        } else {
+            for output in self.targets.outputs() {
+                output.gap(format!("more rows before {} than the server lists, all in one second", format_time(end)));
+            }
+            self.window.end = end.min(self.window.end) - second;
         }
-        for output in self.outputs() {
-            output.gap(format!("more rows before {} than the server lists, all in one second", format_time(end)));
-        }
-        self.window.end = end.min(self.window.end) - second;
+        self.order = ListOrder::new();
     }
 
-    /// Writes one page, and then the children of its rows.
-    async fn page(&mut self, page: &Page, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
-        let (mut batch, context) = (self.output.map(|output| output.batch(page.size())), self.session.values());
+    /// Writes one page, and then the children of its rows. `following` is the first row of the next page: only where it
+    /// keeps to the order too, the order is no chance. Returns whether the order holds beyond the page.
+    async fn page(
+        &mut self,
+        page: &Page,
+        following: Option<Row<'_>>,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<bool, SyncError> {
         let mut rows = Vec::with_capacity(page.len());
         for row in page.rows() {
-            let Some((row, place)) = self.take(row, each) else { continue };
-            if let Some(batch) = batch.as_mut().filter(|_| place.time.is_none_or(|time| time >= self.start)) {
-                batch.push_derived(&row, &context, Vec::new());
-            }
-            rows.push((row, place));
+            rows.extend(self.take(row, each));
         }
-        if let Some(batch) = batch {
-            self.session.output.send(batch).await?;
+        if let Some(row) = &following {
+            self.order.observe(RowTimes::of(self.stream, row));
         }
-        self.previous = std::mem::take(&mut self.recent);
-        self.read_embedded(rows).await
+        let is_proved = !self.order.is_broken() && (following.is_some() || page.next.is_none());
+        if self.order.is_broken() && self.is_filtered() {
+            self.targets.forget_progress();
+        }
+        self.targets.write(page, &rows).await?;
+        self.targets.read_embedded(&rows, Some(&self.order).filter(|_| is_proved)).await?;
+        Ok(is_proved)
     }
 
     /// Shows a row to `each` if the window has it. Returns it if it has to be written.
-    fn take<'r>(&mut self, row: Option<Row<'r>>, each: &mut dyn FnMut(&Row<'_>)) -> Option<(Row<'r>, Place)> {
+    fn take<'r>(&mut self, row: Option<Row<'r>>, each: &mut dyn FnMut(&Row<'_>)) -> Option<(Row<'r>, RowTimes)> {
         let Some(row) = row else {
             let outputs = self.session.read_by_rows_of(self.stream.tap_stream_id);
             outputs.for_each(|output| output.gap("a row that is no object"));
             return None;
         };
-        let place = self.place(&row);
-        if !self.is_wanted(&place) {
+        let times = RowTimes::of(self.stream, &row);
+        self.order.observe(times);
+        if !self.is_new(&row) || (self.is_filtered() && !times.lies_in(self.window)) {
             return None;
         }
         if self.is_filtered() && self.is_without_time(&row) {
-            self.outputs().for_each(|output| output.skip("a row without the time that it would be sorted by"));
+            self.targets.outputs().for_each(|output| output.skip("a row without the time that it would be sorted by"));
             return None;
         }
         each(&row);
-        let skipped = self.is_done(&place) || self.session.scope.leaves_out(self.stream, &row);
-        (!skipped).then_some((row, place))
+        (!self.session.scope.leaves_out(self.stream, &row)).then_some((row, times))
     }
 
-    /// The key and time of a row. Notes whether rows still come newest first.
-    fn place(&mut self, row: &Row<'_>) -> Place {
-        let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-        self.newest_first &= self.last.is_none_or(|last| time.is_none_or(|time| time <= last));
-        self.last = time.or(self.last);
-        Place { key: key_of(self.stream, row), time }
-    }
-
-    /// Reads the embedded children of each row, one after the other, and saves the position after each.
-    async fn read_embedded(&self, rows: Vec<(Row<'_>, Place)>) -> Result<(), SyncError> {
-        let count = rows.len();
-        for (nth, (row, place)) in rows.into_iter().enumerate() {
-            self.embedded.of(&row).await?;
-            if self.embedded.outputs().next().is_some() || nth + 1 == count {
-                self.advance_to(place).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn advance_to(&self, place: Place) -> Result<(), SyncError> {
-        let state = &self.session.output.state;
-        let position = match (self.is_filtered(), place.time) {
-            // The position stays before what could not be read: a run that goes on from here tries it again.
-            _ if self.outputs().any(StreamOutput::has_gaps) => return Ok(state.advance_page(|_| ()).await?),
-            (false, _) => Position { item: Some(place.key), ..Position::default() },
-            (true, Some(time)) if self.newest_first => Position { until: Some(time), ..Position::default() },
-            (true, _) => return Ok(state.advance_page(|_| ()).await?),
-        };
-        let (Some(owner), end) = (self.progress_owner(), self.signpost) else { return Ok(()) };
-        let co_read = self.co_read().map(str::to_owned).collect();
-        let change = |state: &mut State| {
-            let progress = state.progress_mut(owner, end);
-            (progress.position, progress.co_read) = (position, co_read);
-        };
-        Ok(state.advance_page(change).await?)
-    }
-
-    /// Whether a row is in the window and was not seen a page ago. The writer refuses rows without a key.
-    fn is_wanted(&mut self, place: &Place) -> bool {
-        let seen =
-            !place.key.is_empty() && (self.previous.contains(&place.key) || !self.recent.insert(place.key.clone()));
-        !seen && (!self.is_filtered() || place.time.is_none_or(|time| self.window.contains(time)))
+    /// Whether a row has not come before. The writer refuses rows without a key.
+    fn is_new(&mut self, row: &Row<'_>) -> bool {
+        let key = key_of(self.stream, row);
+        let number = fingerprint([key.as_str()]);
+        key.is_empty() || (!self.seen_before.contains(&number) && self.seen.insert(number))
     }
 
     /// Whether the server has emptied the row. Of an archived replay only the id is left.
     fn is_without_time(&self, row: &Row<'_>) -> bool {
         self.stream.replication_key().and_then(|key| row.get(key)) == Some("null")
-    }
-
-    /// Whether an interrupted run has done this row.
-    fn is_done(&mut self, place: &Place) -> bool {
-        let Some(last_done) = &self.skip_to else { return false };
-        if *last_done == place.key {
-            self.skip_to = None;
-        }
-        true
-    }
-
-    async fn finish(&self) -> Result<(), SyncError> {
-        self.embedded.settle().await?;
-        for output in self.outputs() {
-            self.session.output.finish(output, self.signpost).await?;
-            info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
-        }
-        Ok(())
     }
 }

@@ -62,8 +62,10 @@ pub struct Settings {
     pub honours_sample: bool,
     /// Event lists know `start` and `end`.
     pub honours_dates: bool,
-    /// Issue events within one second come in an order that changes from request to request.
+    /// Issue events and releases within one second come in an order that changes from request to request.
     pub unstable_ties: bool,
+    /// Releases are sorted and filtered by the time of their release where they have one, as old servers do.
+    pub by_release_date: bool,
     /// Cut pages of issues before the status filter, so that they may be short or empty.
     pub post_filter: bool,
     /// Events older than this are gone.
@@ -104,6 +106,7 @@ impl Settings {
             honours_sample: true,
             honours_dates: true,
             unstable_ties: true,
+            by_release_date: false,
             post_filter: false,
             retention_days: 90,
             extra_field: false,

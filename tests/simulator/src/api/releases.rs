@@ -3,9 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
+
 use super::page::{self, Keys};
 use super::view::{Answer, View, Wording};
 use super::{finish, numbered};
+use crate::hash::mix2;
 use crate::http::reply::Reply;
 use crate::organization::Release;
 use crate::render::{commit, release as render};
@@ -26,12 +29,12 @@ pub(super) fn list(view: &View<'_>) -> Answer {
         .iter()
         .filter(|release| release.projects.iter().any(|project| selected.contains(project)))
         .filter(|release| archived.is_none_or(|archived| release.archived == archived))
-        .filter(|release| within(release, window))
+        .filter(|release| within(view, release, window))
         .filter(|release| release.version.to_lowercase().contains(&query))
         .collect();
     releases.sort_by_key(|release| {
-        let told = release.released.filter(|_| view.is_sentry9());
-        Reverse((told.unwrap_or(release.created), release.id))
+        let tie = if view.settings.unstable_ties { mix2(view.nonce, release.id) } else { release.id };
+        Reverse((dated(view, release), tie))
     });
     numbered(view, &releases, |release| render::row(view.org, release, view.is_sentry9()))
 }
@@ -60,9 +63,15 @@ fn wanted_status(view: &View<'_>) -> Answer<Option<bool>> {
     }
 }
 
+/// The time that a release is sorted and filtered by.
+fn dated(view: &View<'_>, release: &Release) -> DateTime<Utc> {
+    let by_release = view.is_sentry9() || view.settings.by_release_date;
+    release.released.filter(|_| by_release).unwrap_or(release.created)
+}
+
 /// Whether a release is in the window, both ends included.
-fn within(release: &Release, window: Option<(i64, i64)>) -> bool {
-    window.is_none_or(|(start, end)| (start..=end).contains(&release.created.timestamp()))
+fn within(view: &View<'_>, release: &Release, window: Option<(i64, i64)>) -> bool {
+    window.is_none_or(|(start, end)| (start..=end).contains(&dated(view, release).timestamp()))
 }
 
 /// The release a path names, if any of its projects may be seen.

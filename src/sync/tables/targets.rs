@@ -1,0 +1,168 @@
+//! The streams that are read from one root list: the stream itself, and the children that are read with its rows. Writes
+//! rows to them, keeps their progress in the state, and moves their bookmarks. Does not know how the list is read.
+
+use chrono::TimeDelta;
+use tracing::{debug, info};
+
+use crate::json::row::Row;
+use crate::output::stream::StreamOutput;
+use crate::sentry::page::Page;
+use crate::sentry::window::Window;
+use crate::singer::progress::Position;
+use crate::singer::state::State;
+use crate::streams::{Stream, TimeFilter};
+use crate::sync::session::Session;
+use crate::sync::session::error::SyncError;
+use crate::sync::session::starts::{stream_start, widest_window};
+use crate::sync::tables::embedded::EmbeddedChildren;
+use crate::sync::tables::known_rows::KnownRows;
+use crate::sync::tables::order::{ListOrder, RowTimes};
+use crate::time::Time;
+
+/// The streams that are read from one list.
+pub(crate) struct Targets<'a> {
+    session: &'a Session,
+    stream: &'static Stream,
+    /// Absent where the stream itself is not written.
+    own: Option<&'a StreamOutput>,
+    /// The stream itself is written from here on. The window may begin earlier, for its children.
+    start: Time,
+    known: KnownRows<'a>,
+    embedded: EmbeddedChildren<'a>,
+    /// From the earliest start of all of them, to now.
+    pub(crate) window: Window,
+    /// End of the window, as the bookmarks will have it.
+    signpost: Time,
+}
+
+impl<'a> Targets<'a> {
+    /// Of the outputs that are `left` to be read.
+    pub(crate) fn new(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
+        let window = widest_window(session, left);
+        let own = left.iter().copied().find(|output| output.stream.tap_stream_id == stream.tap_stream_id);
+        let filtered = own.filter(|_| stream.time_filter == TimeFilter::StartEnd);
+        Self {
+            session,
+            stream,
+            own,
+            start: filtered.map_or(Time::MIN_UTC, |output| stream_start(session, output)),
+            known: KnownRows::new(session, stream, None, filtered.into_iter().collect(), window.end),
+            embedded: EmbeddedChildren::new(session, stream, window.end, left),
+            window,
+            signpost: window.end,
+        }
+    }
+
+    /// The output of the stream itself.
+    pub(crate) fn own(&self) -> Option<&'a StreamOutput> {
+        self.own
+    }
+
+    /// All outputs. The first is the progress owner.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
+        self.own.into_iter().chain(self.embedded.outputs())
+    }
+
+    /// The stream under whose bookmark the progress is kept.
+    fn progress_owner(&self) -> Option<&'static str> {
+        self.outputs().next().map(|output| output.stream.tap_stream_id)
+    }
+
+    /// The streams beside the progress owner.
+    fn co_read(&self) -> impl Iterator<Item = &'static str> {
+        self.outputs().skip(1).map(|output| output.stream.tap_stream_id)
+    }
+
+    fn is_filtered(&self) -> bool {
+        self.stream.time_filter == TimeFilter::StartEnd
+    }
+
+    /// Takes over the progress of an interrupted run that read the same streams from the same start. Returns the end of
+    /// what it has left; `None` if there is no such progress.
+    pub(crate) fn resume(&mut self) -> Option<Time> {
+        let owner = self.progress_owner()?;
+        let progress = self.session.output.state.bookmark(owner).progress?;
+        let same = progress.holds_for(self.co_read()) && progress.position.start == Some(self.window.start);
+        let until = progress.position.until.filter(|_| same)?;
+        debug!("{owner}: going on where an earlier run was interrupted");
+        self.signpost = progress.end;
+        Some((until + TimeDelta::seconds(1)).min(self.signpost))
+    }
+
+    /// Writes the rows of a page that the stream itself has to have, with their times.
+    pub(crate) async fn write(&self, page: &Page, rows: &[(Row<'_>, RowTimes)]) -> Result<(), SyncError> {
+        let Some(output) = self.own else { return Ok(()) };
+        let (mut batch, mut met, gaps) = (output.batch(page.size()), Vec::new(), output.gaps());
+        for (row, times) in rows.iter().filter(|(_, times)| times.latest().is_none_or(|time| time >= self.start)) {
+            let name = self.is_filtered().then(|| self.known.name(row));
+            if !name.as_ref().is_some_and(|name| self.known.has(name)) {
+                batch.push_derived(row, &self.session.values(), Vec::new());
+            }
+            met.extend(name.map(|name| (name, times.latest())));
+        }
+        self.session.output.send(batch).await?;
+        if output.gaps() == gaps {
+            for (name, time) in met {
+                self.known.note(name, time);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the embedded children of each row, one after the other, and saves the position after each. Without an order
+    /// there is none.
+    pub(crate) async fn read_embedded(
+        &self,
+        rows: &[(Row<'_>, RowTimes)],
+        order: Option<&ListOrder>,
+    ) -> Result<(), SyncError> {
+        for (nth, (row, times)) in rows.iter().enumerate() {
+            self.embedded.of(row).await?;
+            if self.embedded.outputs().next().is_some() || nth + 1 == rows.len() {
+                self.advance_to(order.and_then(|order| order.watermark(*times))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn advance_to(&self, until: Option<Time>) -> Result<(), SyncError> {
+        // The position stays before what could not be read: a run that goes on from here tries it again.
+        let until = until.filter(|_| self.is_filtered() && !self.outputs().any(StreamOutput::has_gaps));
+        let co_read = self.co_read().map(str::to_owned).collect();
+        let change = |state: &mut State| {
+            self.note_rows(state, None);
+            if let (Some(owner), Some(_)) = (self.progress_owner(), until) {
+                let progress = state.progress_mut(owner, self.signpost);
+                progress.position = Position { start: Some(self.window.start), until, ..Position::default() };
+                progress.co_read = co_read;
+            }
+        };
+        Ok(self.session.output.state.advance_page(change).await?)
+    }
+
+    /// Erases the progress: it was made from an order that the list does not keep to.
+    pub(crate) fn forget_progress(&self) {
+        let Some(owner) = self.progress_owner() else { return };
+        self.session.output.state.change(|state| {
+            state.bookmarks.get_mut(owner).into_iter().for_each(|bookmark| bookmark.progress = None);
+        });
+    }
+
+    fn note_rows(&self, state: &mut State, end: Option<Time>) {
+        if self.is_filtered() {
+            self.known.write(state, end);
+            self.embedded.note_rows(state, end);
+        }
+    }
+
+    /// Moves the bookmarks of those without a gap to the end of the window.
+    pub(crate) async fn finish(&self) -> Result<(), SyncError> {
+        self.embedded.settle().await?;
+        self.session.output.state.change(|state| self.note_rows(state, Some(self.signpost)));
+        for output in self.outputs() {
+            self.session.output.finish(output, self.signpost).await?;
+            info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! A list is read whole although its order is another than expected, although it changes while it is read, and although
+//! the reading is interrupted.
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use serde_json::{Value, json};
+
+use crate::support::{Run, Tap};
+
+/// Releases of some days. The oldest hundred were released just now, one a second.
+fn released_late(releases: usize, settings: Settings) -> Simulator {
+    let shape = Shape { releases, commits_per_release: 0, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings { frozen: true, ..settings });
+    let now = simulator.now();
+    simulator.edit(|org| {
+        for (nth, release) in org.releases.iter_mut().enumerate() {
+            let back = i64::try_from(nth).expect("a small number") + 60;
+            release.released = (nth < 100).then(|| now - TimeDelta::seconds(200 - back));
+            release.deploys.clear();
+        }
+    });
+    simulator
+}
+
+fn versions(simulator: &Simulator) -> BTreeSet<String> {
+    simulator.read(|org| org.releases.iter().map(|release| release.version.clone()).collect())
+}
+
+/// The states of a run with progress in the middle of a list.
+fn half_read<'a>(run: &'a Run, stream: &'a str) -> impl Iterator<Item = &'a Value> {
+    let states = run.messages.iter().filter(|message| message["type"] == "STATE").map(|message| &message["value"]);
+    states.filter(move |state| state["bookmarks"][stream]["progress_markers"].is_object())
+}
+
+/// What a target has that saw everything up to a state, and then the run that goes on from there.
+fn joined(run: &Run, state: &Value, rest: &Run, stream: &str) -> BTreeSet<String> {
+    let before = run.messages.iter().take_while(|message| message["value"] != *state);
+    let before = before.filter(|message| message["type"] == "RECORD" && message["stream"] == stream);
+    let version = |record: &Value| record["version"].as_str().expect("a version").to_owned();
+    let first = before.map(|message| version(&message["record"]));
+    first.chain(rest.records(stream).into_iter().map(version)).collect()
+}
+
+#[test]
+fn an_interrupted_list_in_the_order_of_release_loses_nothing() {
+    let simulator = released_late(400, Settings { by_release_date: true, ..Settings::self_hosted() });
+    let whole = Tap::new(&simulator).only(&["releases"]).sync();
+    assert_eq!(whole.keys("releases", "version"), versions(&simulator));
+    let states: Vec<&Value> = half_read(&whole, "releases").collect();
+    assert!(states.len() >= 3, "{} states", states.len());
+    for state in states {
+        let rest = Tap::new(&simulator).only(&["releases"]).state(state.clone()).sync();
+        assert_eq!(joined(&whole, state, &rest, "releases"), versions(&simulator), "{state}");
+    }
+}
+
+/// The oldest come first, since they were released last. All of the first page lies before the window.
+#[test]
+fn a_server_without_windows_is_read_on_past_old_releases_that_were_released_lately() {
+    let simulator = released_late(250, Settings::sentry9());
+    let start = simulator.now() - TimeDelta::days(9);
+    let tap = Tap::new(&simulator).only(&["releases"]).set("start_date", json!(start.to_rfc3339()));
+    let wanted: BTreeSet<String> = simulator.read(|org| {
+        let new = |release: &&sentry_simulator::Release| release.created >= start;
+        org.releases.iter().filter(new).map(|release| release.version.clone()).collect()
+    });
+    assert!(wanted.len() > 100);
+    let read: BTreeSet<String> = tap.sync().keys("releases", "version");
+    assert!(wanted.is_subset(&read), "{} of {}", wanted.intersection(&read).count(), wanted.len());
+}
+
+/// Where the server ignores the window, the list is not read to its end in every run.
+#[test]
+fn a_server_without_windows_is_read_one_page_past_the_window_and_no_further() {
+    let shape = Shape { releases: 1000, commits_per_release: 0, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings { frozen: true, ..Settings::sentry9() });
+    let first = Tap::new(&simulator).only(&["releases"]).sync();
+    assert_eq!(first.records("releases").len(), 1000);
+    simulator.clear_requests();
+    Tap::new(&simulator).only(&["releases"]).state(first.last_state()).sync();
+    let pages = simulator.requests().iter().filter(|request| request.path.ends_with("/releases/")).count();
+    assert!(pages <= 4, "{pages} pages");
+}
+
+/// Progress that was made under another start says nothing of what is asked for now.
+#[test]
+fn progress_under_another_start_is_not_used() {
+    let shape = Shape { releases: 400, commits_per_release: 0, ..Shape::default() };
+    let simulator =
+        Simulator::start(Organization::generate(&shape), Settings { frozen: true, ..Settings::self_hosted() });
+    let start = (simulator.now() - TimeDelta::days(10)).to_rfc3339();
+    let whole = Tap::new(&simulator).only(&["releases"]).set("start_date", json!(start)).sync();
+    for state in half_read(&whole, "releases") {
+        let rest = Tap::new(&simulator).only(&["releases"]).state(state.clone()).sync();
+        assert_eq!(joined(&whole, state, &rest, "releases"), versions(&simulator));
+    }
+}
