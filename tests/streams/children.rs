@@ -39,15 +39,18 @@ fn activated(run: &Run, stream: &str) -> bool {
     run.messages.iter().any(|message| message["type"] == "ACTIVATE_VERSION" && message["stream"] == stream)
 }
 
-/// Runs the tap, and makes a change while the answer to the first request for `path` is on its way.
+/// Runs the tap, and makes a change while the first request with this text in its path or query waits for its answer.
 fn changed_at(simulator: &Simulator, path: &str, tap: &Tap, change: impl FnOnce(&mut Organization)) -> Run {
-    strike(simulator, path, NthHit::first(1), FaultKind::Delay(Duration::from_millis(500)));
+    strike(simulator, &path.replace(':', "%3A"), NthHit::first(1), FaultKind::Delay(Duration::from_millis(500)));
     let mut command = tap.command();
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     std::thread::scope(|scope| {
         let run = scope.spawn(|| Run::of(command));
         let began = Instant::now();
-        while asked(simulator, path) == 0 {
+        let is_it = |request: &sentry_simulator::Request| {
+            request.path.contains(path) || request.query.iter().any(|(_, value)| value == path)
+        };
+        while !simulator.requests().iter().any(is_it) {
             assert!(began.elapsed() < Duration::from_secs(20), "{path} was never asked for");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -74,6 +77,23 @@ fn a_list_that_is_404_below_every_parent_is_a_gap_with_what_to_do() {
         let after = tap(&simulator, &["issue_alert_rules"]).state(run.last_state()).run();
         assert!(!after.records("issue_alert_rules").is_empty() && activated(&after, "issue_alert_rules"));
     }
+}
+
+/// A 410 that stays is the server's own word on the endpoint.
+#[test]
+fn a_list_that_the_server_has_retired_is_asked_for_below_one_parent_only() {
+    let simulator = of_projects(9);
+    strike(
+        &simulator,
+        "/rules/?",
+        NthHit::every(),
+        FaultKind::status(410, r#"{"message": "This API no longer exists."}"#),
+    );
+    let run = tap(&simulator, &["issue_alert_rules"]).set("max_retries", json!(1)).run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("leave issue_alert_rules out of the selection"), "{}", run.stderr);
+    assert!(!activated(&run, "issue_alert_rules"));
+    assert_eq!(asked(&simulator, "/rules/"), 2, "once, and once more");
 }
 
 #[test]
@@ -123,6 +143,18 @@ fn a_team_that_is_deleted_while_teams_are_read_is_skipped() {
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(run.stderr.contains("1 skipped: gone (404)"), "{}", run.stderr);
     assert!(!activated(&run, "team_members"), "what is skipped is no proof of what is gone");
+}
+
+#[test]
+fn a_project_that_is_deleted_during_the_run_is_skipped() {
+    let simulator = of_projects(3);
+    let slug = simulator.read(|org| org.projects[1].slug.clone());
+    let tap = Tap::new(&simulator).only(&["projects", "issues", "events"]);
+    let run = changed_at(&simulator, "issue.category:feedback", &tap, |org| org.delete_project(&slug));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("a project that was deleted during the run (404)"), "{}", run.stderr);
+    assert!(run.keys("events", "eventID").is_superset(&simulator.truth().event_ids()));
+    assert_eq!(asked(&simulator, "/acme/projects/"), 2, "the list of projects is asked once more");
 }
 
 #[test]

@@ -26,6 +26,8 @@ use crate::time::{Time, whole_second};
 
 /// Said of what was listed and is not there any more.
 const GONE: &str = "gone (404)";
+/// Said of an endpoint that has answered nothing else.
+const ALWAYS_MISSING: &str = "404 below every row that it was asked for";
 
 /// A stream that is read once for each row of its parent, with its own children.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ impl<'a> Substream<'a> {
                 Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
                     self.missing(session, parent, end, error).await
                 }
+                Err(SyncError::Api(error)) if error.is_retired() => self.conclude(session, &error.to_string()).await,
                 result => tolerate_part(&self.outputs(), result).map(drop),
             }
         })
@@ -131,19 +134,19 @@ impl<'a> Substream<'a> {
     }
 
     async fn miss(&self, session: &Session) -> Result<(), SyncError> {
-        if self.presence.note_miss() { self.conclude(session).await } else { Ok(()) }
+        if self.presence.note_miss() { self.conclude(session, ALWAYS_MISSING).await } else { Ok(()) }
     }
 
-    async fn conclude(&self, session: &Session) -> Result<(), SyncError> {
+    async fn conclude(&self, session: &Session, said: &str) -> Result<(), SyncError> {
         self.presence.conclude_absence();
-        tolerate_absence(session, &self.outputs()).await
+        tolerate_absence(session, &self.outputs(), said).await
     }
 
     /// Notes an endpoint that answered 404 below every parent, after the last of them. Returns whether this stream or one
     /// below it is not there: then all parents count as unread.
     pub(crate) async fn settle(&self, session: &Session) -> Result<bool, SyncError> {
         if self.presence.is_unseen() {
-            self.conclude(session).await?;
+            self.conclude(session, ALWAYS_MISSING).await?;
         }
         let mut absent = self.presence.is_absent();
         for child in &self.below {
