@@ -37,7 +37,7 @@ pub use organization::{
     Category, Commit, Deploy, Event, EventTruth, Existence, Issue, IssueTruth, Member, Organization, Project, Release,
     ReleaseTruth, Shape, Status, Team, Truth,
 };
-pub use settings::{Dialect, Settings};
+pub use settings::{Dialect, NewBy, Settings};
 pub use simulator::Simulator;
 
 /// A length or position as a signed number.

@@ -21,6 +21,15 @@ pub enum Dialect {
     GlitchTip,
 }
 
+/// Which first event a list of issues goes by with `sort=new` (API §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewBy {
+    /// The first of the issue's whole life, as its row keeps it: servers of 2026.
+    Life,
+    /// The first inside the window of the list: older ones, Sentry 24.4 among them.
+    Window,
+}
+
 /// How the server behaves. Start from the constructor of a dialect, and change single fields. The field `dialect` alone
 /// does not switch limits, caps and compression.
 #[derive(Clone, Debug)]
@@ -46,7 +55,7 @@ pub struct Settings {
     pub has_table: bool,
     /// The most rows of the events table that one list gives.
     pub table_rows: usize,
-    /// The most rows of any page.
+    /// The most rows of any page, those of issue lists included.
     pub most_rows: usize,
     /// The most rows of a `full=true` page.
     pub full_cap: usize,
@@ -64,6 +73,10 @@ pub struct Settings {
     pub honours_dates: bool,
     /// Issue events within one second come in an order that changes from request to request.
     pub unstable_ties: bool,
+    /// Issues with equal keys come in an order that changes from request to request.
+    pub unstable_issue_ties: bool,
+    /// What `sort=new` goes by.
+    pub new_by: NewBy,
     /// Cut pages of issues before the status filter, so that they may be short or empty.
     pub post_filter: bool,
     /// Events older than this are gone.
@@ -104,6 +117,8 @@ impl Settings {
             honours_sample: true,
             honours_dates: true,
             unstable_ties: true,
+            unstable_issue_ties: false,
+            new_by: NewBy::Life,
             post_filter: false,
             retention_days: 90,
             extra_field: false,
@@ -119,9 +134,15 @@ impl Settings {
         Self { dialect: Dialect::SelfHosted, limits: false, full_cap: 100, ..Self::saas() }
     }
 
-    /// Sentry 23.7: no samples, bare texts in refusals.
+    /// Sentry 23.7: no samples, bare texts in refusals, new issues by their first event in the window.
     pub fn sentry23() -> Self {
-        Self { dialect: Dialect::Sentry23, bare_429: true, honours_sample: false, ..Self::self_hosted() }
+        Self {
+            dialect: Dialect::Sentry23,
+            bare_429: true,
+            honours_sample: false,
+            new_by: NewBy::Window,
+            ..Self::self_hosted()
+        }
     }
 
     /// GlitchTip.

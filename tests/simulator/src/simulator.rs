@@ -93,6 +93,16 @@ impl Simulator {
         state.denied.insert(id);
     }
 
+    /// Allows a project again.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn allow_project(&self, slug: &str) {
+        let mut state = lock(&self.shared);
+        let id = state.org.project_by_slug(slug).expect("the project exists").id;
+        state.denied.remove(&id);
+    }
+
     /// Allows all projects again.
     pub fn allow_projects(&self) {
         lock(&self.shared).denied.clear();

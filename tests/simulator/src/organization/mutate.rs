@@ -5,7 +5,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::generate::{FIRST_SERIAL, new_issue, new_project};
-use super::{Category, Event, Existence, Organization, Project, Release, Status, releases};
+use super::{Category, Event, Existence, Merge, Organization, Project, Release, Status, releases};
 use crate::hash::mix2;
 
 const ADDED_PROJECT: u64 = 4_502_000_000;
@@ -114,12 +114,47 @@ impl Organization {
     /// # Panics
     /// If there is no such issue.
     pub fn merge_issue(&mut self, from: u64, into: u64) {
-        let from = self.issue_position(from).expect("the merged issue exists");
-        let events = std::mem::take(&mut self.issues[from].events);
-        self.issues[from].existence = Existence::MergedInto(into);
+        let position = self.issue_position(from).expect("the merged issue exists");
+        let merged = &mut self.issues[position];
+        let events = std::mem::take(&mut merged.events);
+        let first_seen = merged.first_seen;
+        merged.existence = Existence::MergedInto(into);
+        self.merges.push(Merge { from, events: events.iter().map(Event::id).collect() });
         let into = self.issue_position(into).expect("the surviving issue exists");
-        self.issues[into].events.extend(events);
-        self.issues[into].sort();
+        let survivor = &mut self.issues[into];
+        survivor.first_seen = survivor.first_seen.into_iter().chain(first_seen).min();
+        survivor.events.extend(events);
+        survivor.sort();
+    }
+
+    /// Begins a merge that takes a while. [`Organization::merge_issue`] ends it.
+    ///
+    /// # Panics
+    /// If there is no such issue.
+    pub fn begin_merge(&mut self, from: u64, into: u64) {
+        let position = self.issue_position(from).expect("the merged issue exists");
+        self.issues[position].existence = Existence::MergingInto(into);
+    }
+
+    /// Takes a merge apart: the events that the merged issue had become a new issue, whose id is returned. Both issues
+    /// are first seen with the first event that they have now.
+    ///
+    /// # Panics
+    /// If the issue was not merged, or the issue that it was merged into is gone.
+    pub fn unmerge_issue(&mut self, from: u64) -> u64 {
+        let position = self.merges.iter().rposition(|merge| merge.from == from).expect("the issue was merged");
+        let merge = self.merges.remove(position);
+        let survivor = self.surviving_issue(from).expect("the surviving issue exists").id;
+        let survivor = self.issue_position(survivor).expect("it was just found");
+        let (project, category) = (self.issues[survivor].project, self.issues[survivor].category);
+        let mut new = new_issue(self.next_issue_id(), project, self.next_number(project), category);
+        new.events = self.issues[survivor].events.extract_if(.., |event| merge.events.contains(&event.id())).collect();
+        new.sort();
+        self.issues[survivor].first_seen = None;
+        self.issues[survivor].sort();
+        let id = new.id;
+        self.issues.push(new);
+        id
     }
 
     /// Deletes an issue and its events.

@@ -5,6 +5,7 @@ mod events;
 mod faults;
 mod issues;
 mod limits;
+mod orders;
 mod organization;
 mod paging;
 mod sentry9;
