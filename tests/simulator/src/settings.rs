@@ -30,6 +30,17 @@ pub enum NewBy {
     Window,
 }
 
+/// What the `Date` header of answers says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateHeader {
+    /// The simulated time.
+    Right,
+    /// Nothing: there is no such header.
+    Absent,
+    /// The simulated time and so many seconds more.
+    Off(i64),
+}
+
 /// How the server behaves. Start from the constructor of a dialect, and change single fields. The field `dialect` alone
 /// does not switch limits, caps and compression.
 #[derive(Clone, Debug)]
@@ -47,6 +58,8 @@ pub struct Settings {
     pub budgets: Budgets,
     /// Send the text of a 429 as a bare JSON string, as servers did until 2023.
     pub bare_429: bool,
+    /// What the `Date` header says.
+    pub date: DateHeader,
     /// How long every answer takes.
     pub latency: Duration,
     /// Compress answers for clients that accept gzip.
@@ -73,8 +86,8 @@ pub struct Settings {
     pub honours_dates: bool,
     /// Issue events within one second come in an order that changes from request to request.
     pub unstable_ties: bool,
-    /// Issues with equal keys come in an order that changes from request to request.
-    pub unstable_issue_ties: bool,
+    /// Issues and releases with equal keys come in an order that changes from request to request.
+    pub unstable_list_ties: bool,
     /// What `sort=new` goes by.
     pub new_by: NewBy,
     /// Cut pages of issues before the status filter, so that they may be short or empty.
@@ -104,6 +117,7 @@ impl Settings {
             limits: true,
             budgets: Budgets::default(),
             bare_429: false,
+            date: DateHeader::Right,
             latency: Duration::ZERO,
             gzip: true,
             has_table: true,
@@ -117,7 +131,7 @@ impl Settings {
             honours_sample: true,
             honours_dates: true,
             unstable_ties: true,
-            unstable_issue_ties: false,
+            unstable_list_ties: false,
             new_by: NewBy::Life,
             post_filter: false,
             retention_days: 90,

@@ -115,7 +115,7 @@ fn find<'a>(view: &View<'a>, search: &Search, selected: &BTreeSet<u64>, (start, 
 
 /// Larger keys first, then larger ids (seen on Sentry 24.4), unless equal keys have no order.
 pub(super) fn sort(view: &View<'_>, found: &mut [Hit<'_>]) {
-    let within = |issue: &Issue| if view.settings.unstable_issue_ties { mix2(view.nonce, issue.id) } else { issue.id };
+    let within = |issue: &Issue| if view.settings.unstable_list_ties { mix2(view.nonce, issue.id) } else { issue.id };
     found.sort_by_key(|hit| std::cmp::Reverse((hit.key, within(hit.issue))));
 }
 

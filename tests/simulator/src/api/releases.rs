@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::page::{self, Keys};
 use super::view::{Answer, View, Wording};
 use super::{finish, numbered};
+use crate::hash::mix2;
 use crate::http::reply::Reply;
 use crate::organization::Release;
 use crate::render::{commit, release as render};
@@ -31,7 +32,8 @@ pub(super) fn list(view: &View<'_>) -> Answer {
         .collect();
     releases.sort_by_key(|release| {
         let told = release.released.filter(|_| view.is_sentry9());
-        Reverse((told.unwrap_or(release.created), release.id))
+        let within = if view.settings.unstable_list_ties { mix2(view.nonce, release.id) } else { release.id };
+        Reverse((told.unwrap_or(release.created), within))
     });
     numbered(view, &releases, |release| render::row(view.org, release, view.is_sentry9()))
 }

@@ -5,10 +5,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::generate::{FIRST_SERIAL, new_issue, new_project};
-use super::{Category, Event, Existence, Merge, Organization, Project, Release, Status, releases};
+use super::{Category, Event, Existence, Member, Merge, Organization, Project, Release, Status, Team, releases};
 use crate::hash::mix2;
 
 const ADDED_PROJECT: u64 = 4_502_000_000;
+const ADDED_TEAM: u64 = 49_000;
+const ADDED_MEMBER: u64 = 57_378_000_000;
 
 impl Organization {
     /// Adds events to an issue, one a second, the newest at `at`. Returns their ids. A resolved issue opens again. An
@@ -165,6 +167,47 @@ impl Organization {
         let position = self.issue_position(issue).expect("the issue exists");
         self.issues[position].existence = Existence::Deleted;
         self.issues[position].events.clear();
+    }
+
+    /// Adds a team that owns a project, and returns its id.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn add_team(&mut self, slug: &str, project: u64, at: DateTime<Utc>) -> u64 {
+        let id = self.next_serial() - FIRST_SERIAL + ADDED_TEAM;
+        self.teams.push(Team { id, slug: slug.to_owned(), name: slug.to_owned(), created: at });
+        let project = self.projects.iter_mut().find(|found| found.id == project).expect("the project exists");
+        project.teams.push(id);
+        id
+    }
+
+    /// Deletes a team. Its members and projects stay.
+    pub fn delete_team(&mut self, team: u64) {
+        self.teams.retain(|found| found.id != team);
+        self.projects.iter_mut().for_each(|project| project.teams.retain(|id| *id != team));
+        self.members.iter_mut().for_each(|member| member.teams.retain(|id| *id != team));
+    }
+
+    /// Adds a member with an active account to a team, and returns the id of the membership.
+    pub fn add_member(&mut self, team: u64, at: DateTime<Utc>) -> u64 {
+        let number = self.next_serial() - FIRST_SERIAL;
+        let id = ADDED_MEMBER + number;
+        self.members.push(Member {
+            id,
+            user: Some(280_095_000_000 + number),
+            active: true,
+            email: format!("new{number}@example.com"),
+            name: format!("New {number}"),
+            role: "member",
+            teams: vec![team],
+            created: at,
+        });
+        id
+    }
+
+    /// Ends a membership.
+    pub fn delete_member(&mut self, member: u64) {
+        self.members.retain(|found| found.id != member);
     }
 
     /// Gives a project another slug. The old one redirects.

@@ -151,7 +151,7 @@ fn equal_keys_have_a_fixed_order_unless_told_otherwise() {
     let mut made = sim.edit(|org| (0..6).map(|_| org.add_issue("api-backend", 1, at).to_string()).collect::<Vec<_>>());
     made.reverse();
     assert_eq!(ids(&get(&sim, NEW).rows()), made, "the larger id first");
-    sim.settings(|settings| settings.unstable_issue_ties = true);
+    sim.settings(|settings| settings.unstable_list_ties = true);
     let orders: BTreeSet<_> = (0..8).map(|_| ids(&get(&sim, NEW).rows())).collect();
     assert!(orders.len() > 2);
     assert!(orders.iter().all(|order| order.iter().collect::<BTreeSet<_>>() == made.iter().collect()));
