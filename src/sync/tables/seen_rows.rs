@@ -21,20 +21,22 @@ pub(crate) struct SeenRows {
     reading: HashSet<u64>,
     /// Rows of this reading.
     rows: usize,
-    twice: Option<Option<Time>>,
+    /// Whether a row came twice in this reading, and the newest time of those that did.
+    twice: bool,
+    twice_at: Option<Time>,
 }
 
 impl SeenRows {
     /// Begins another reading of the same list.
     pub(crate) fn read_again(&mut self) {
         self.earlier.extend(self.reading.drain());
-        (self.rows, self.twice) = (0, None);
+        (self.rows, self.twice, self.twice_at) = (0, false, None);
     }
 
     /// Begins to read a list that has only rows of the last reading and rows that were not read yet.
     pub(crate) fn read_on(&mut self) {
         self.earlier = std::mem::take(&mut self.reading);
-        (self.rows, self.twice) = (0, None);
+        (self.rows, self.twice, self.twice_at) = (0, false, None);
     }
 
     /// Notes a row with its key and time. Returns whether it is new. `repeated` says that the page before had it.
@@ -48,7 +50,7 @@ impl SeenRows {
         if !repeated {
             self.rows += 1;
             if !first {
-                self.twice = Some(self.twice.flatten().max(time));
+                (self.twice, self.twice_at) = (true, self.twice_at.max(time));
             }
         }
         first && !self.earlier.contains(&key)
@@ -56,12 +58,12 @@ impl SeenRows {
 
     /// Whether a row came twice in this reading. Then another was hidden, or rows have moved.
     pub(crate) fn has_twice(&self) -> bool {
-        self.twice.is_some()
+        self.twice
     }
 
     /// The newest time of the rows that came twice.
     pub(crate) fn twice_at(&self) -> Option<Time> {
-        self.twice.flatten()
+        self.twice_at
     }
 
     /// The keys of this reading.
