@@ -46,9 +46,60 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// How to ask a list that counts pages for a page that begins earlier: its pages are made a little smaller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SmallerPages {
+    pub(crate) cursor: String,
+    /// Rows of the page.
+    pub(crate) rows: usize,
+    /// So many of its first rows were on the pages before.
+    pub(crate) repeated: usize,
+}
+
+impl Cursor<'_> {
+    /// Rows of a page, in a list that counts pages; `None` for other lists. Keys are times in milliseconds.
+    pub(crate) fn page_size(self) -> Option<usize> {
+        let value = self.value.strip_suffix(".0").unwrap_or(self.value);
+        value.parse().ok().filter(|size| (1..=PAGE_ROWS).contains(size))
+    }
+
+    /// The same as [`Cursor::earlier`] for a list that counts pages, of `largest` rows at most. A page begins at the
+    /// product of size and number, so a size is looked for of which a multiple lies right before the boundary.
+    pub(crate) fn smaller_pages(self, largest: usize) -> Option<SmallerPages> {
+        let read = self.page_size()?.checked_mul(self.offset)?;
+        let last = read.checked_sub(1)?;
+        let (start, rows) = ((largest * 4 / 5).max(1)..=largest).map(|rows| (last / rows * rows, rows)).max()?;
+        let (cursor, repeated) = (format!("{rows}:{}:0", start / rows), read - start);
+        (repeated < rows).then_some(SmallerPages { cursor, rows, repeated })
+    }
+
+    /// Rows of its key that were on the pages before.
+    pub(crate) fn rows_of_key(self) -> usize {
+        self.offset
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_that_counts_pages_is_asked_for_smaller_ones() {
+        let smaller = |cursor: &str| Cursor::parse(cursor).and_then(|cursor| cursor.smaller_pages(100));
+        assert_eq!(smaller("100:1:0"), Some(SmallerPages { cursor: "99:1:0".into(), rows: 99, repeated: 1 }));
+        assert_eq!(smaller("99:2:0"), Some(SmallerPages { cursor: "98:2:0".into(), rows: 98, repeated: 2 }));
+        for pages in 1..2000 {
+            let page = smaller(&format!("100:{pages}:0")).expect("a page");
+            let number: usize = page.cursor.split(':').nth(1).expect("a number").parse().expect("a number");
+            assert_eq!(number * page.rows + page.repeated, pages * 100);
+            assert!((1..50).contains(&page.repeated), "{page:?}");
+        }
+        for cursor in ["0:100:0", "1541430000000:40:0", "100:0:0"] {
+            assert_eq!(smaller(cursor), None, "{cursor}");
+        }
+        // Pages of two rows cannot be made smaller and still go on.
+        assert_eq!(Cursor::parse("2:1:0").and_then(|cursor| cursor.smaller_pages(2)), None);
+    }
 
     fn earlier(cursor: &str) -> Option<Earlier> {
         Cursor::parse(cursor)?.earlier(100)

@@ -12,7 +12,7 @@ use crate::sentry::error::ApiError;
 use crate::sentry::link::End;
 use crate::sentry::novelty::Novelty;
 use crate::sentry::page::Page;
-use crate::sentry::request::{PAGE_ROWS, Request};
+use crate::sentry::request::Request;
 
 /// After so many pages in a row that bring nothing new, it is said. Sentry filters some lists after it has cut the pages,
 /// so some empty pages are nothing unusual (API §1.3).
@@ -75,6 +75,12 @@ impl<'a> Pages<'a> {
         self.request.cursor = Some(cursor);
     }
 
+    /// The same, for a page of so many rows.
+    pub(crate) fn ask_for(&mut self, cursor: String, rows: usize) {
+        self.ask_from(cursor);
+        self.request.page_rows = rows;
+    }
+
     /// What comes after this page, or why that is not known.
     fn follow(&mut self, page: &Page) -> Result<Progress, String> {
         let Some(cursor) = &page.next else {
@@ -119,7 +125,7 @@ impl<'a> Pages<'a> {
 
     /// Whether a page of so many rows may be a full one.
     fn is_full(&self, rows: usize) -> bool {
-        rows >= PAGE_ROWS || (rows == WHOLE_EVENTS && self.request.asks_for_whole_events())
+        rows >= self.request.page_rows || (rows == WHOLE_EVENTS && self.request.asks_for_whole_events())
     }
 
     fn cut(&self, why: &str) -> ApiError {

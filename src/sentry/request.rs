@@ -22,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) query: Vec<(Cow<'static, str>, String)>,
     /// The cursor of the page; absent for the first page.
     pub(crate) cursor: Option<String>,
+    /// Rows of the page, if the endpoint is paged: at most [`PAGE_ROWS`].
+    pub(crate) page_rows: usize,
     /// Whether a 429 is a final error at once, without a retry.
     pub(crate) fail_on_429: bool,
     /// Most retries of server errors, instead of the configured number. It is low for requests to which a server may
@@ -39,6 +41,7 @@ impl Request {
             values,
             query: Vec::new(),
             cursor: None,
+            page_rows: PAGE_ROWS,
             fail_on_429: false,
             max_retries: None,
             project_scoped: false,
@@ -96,9 +99,11 @@ impl Request {
     pub(crate) fn path(&self, index: usize, all_projects: bool, by_limit: bool) -> String {
         let size = match self.endpoint.page_size {
             PageSize::None => None,
-            PageSize::PerPage if !by_limit => Some(("per_page", "100")),
-            PageSize::PerPage | PageSize::Limit => Some(("limit", "100")),
+            PageSize::PerPage if !by_limit => Some("per_page"),
+            PageSize::PerPage | PageSize::Limit => Some("limit"),
         };
+        let rows = self.page_rows.to_string();
+        let size = size.map(|name| (name, rows.as_str()));
         let all_projects = all_projects && !self.project_scoped;
         let fixed = self.endpoint.query.iter().copied().filter(|pair| all_projects || *pair != ALL_PROJECTS);
         let own = self.query.iter().map(|(name, value)| (name.as_ref(), value.as_str()));

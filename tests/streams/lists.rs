@@ -2,6 +2,7 @@
 //! the reading is interrupted.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
@@ -96,4 +97,105 @@ fn progress_under_another_start_is_not_used() {
         let rest = Tap::new(&simulator).only(&["releases"]).state(state.clone()).sync();
         assert_eq!(joined(&whole, state, &rest, "releases"), versions(&simulator));
     }
+}
+
+/// As many releases as wanted, one an hour.
+fn hourly(releases: usize) -> Simulator {
+    let shape = Shape { releases, commits_per_release: 0, days: 30, ..Shape::default() };
+    Simulator::start(Organization::generate(&shape), Settings { frozen: true, ..Settings::self_hosted() })
+}
+
+#[test]
+fn a_release_that_goes_while_the_list_is_read_hides_no_other() {
+    for page in 2..=3 {
+        let simulator = hourly(250);
+        let gone = simulator.read(|org| org.releases[245].version.clone());
+        simulator.plan("/releases/?", page, |moment| {
+            moment.edit(|org| org.releases.remove(245));
+        });
+        let run = Tap::new(&simulator).only(&["releases"]).sync();
+        let mut read = run.keys("releases", "version");
+        read.remove(&gone);
+        assert_eq!(read, versions(&simulator), "before page {page}");
+        let requests = simulator.requests().iter().filter(|request| request.path.ends_with("/releases/")).count();
+        assert!(requests <= 4, "{requests} requests for three pages");
+    }
+}
+
+/// Releases that were first seen in sessions are dated to their hour, and the list has no order within it.
+#[test]
+fn more_releases_of_one_time_than_fit_into_a_page_come_all() {
+    let simulator = hourly(300);
+    simulator.settings(|settings| settings.unstable_list_ties = true);
+    simulator.edit(|org| {
+        let hour = org.releases[30].created;
+        org.releases[30..270].iter_mut().for_each(|release| release.created = hour);
+    });
+    let first = Tap::new(&simulator).only(&["releases"]).sync();
+    assert_eq!(first.keys("releases", "version"), versions(&simulator));
+    simulator.advance(Duration::from_mins(5));
+    let second = Tap::new(&simulator).only(&["releases"]).state(first.last_state()).sync();
+    assert_eq!(second.records("releases").len(), 0);
+}
+
+fn told_gone(run: &Run) -> Vec<&str> {
+    let told = run.messages.iter().filter(|message| message["type"] == "ACTIVATE_VERSION");
+    told.filter_map(|message| message["stream"].as_str()).collect()
+}
+
+fn with_teams(teams: usize) -> Simulator {
+    let shape = Shape { teams, ..Shape::default() };
+    Simulator::start(Organization::generate(&shape), Settings { frozen: true, ..Settings::self_hosted() })
+}
+
+fn teams(simulator: &Simulator) -> BTreeSet<String> {
+    simulator.read(|org| org.teams.iter().map(|team| team.id.to_string()).collect())
+}
+
+#[test]
+fn a_team_that_goes_while_the_list_is_read_takes_no_other_with_it() {
+    for (activate, page) in [(false, 2), (true, 2), (true, 3), (true, 4)] {
+        let simulator = with_teams(250);
+        simulator.plan("/teams/?", page, |moment| {
+            moment.edit(|org| {
+                let first = org.teams.iter().min_by_key(|team| team.slug.clone()).expect("a team").id;
+                org.delete_team(first);
+            });
+        });
+        let tap = Tap::new(&simulator).only(&["teams", "team_members"]).set("activate_version", json!(activate));
+        let run = tap.run();
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        let read: BTreeSet<String> =
+            run.records("teams").iter().map(|record| record["id"].as_str().expect("an id").to_owned()).collect();
+        assert!(read.is_superset(&teams(&simulator)), "before page {page}");
+        let parents: BTreeSet<String> = run
+            .records("team_members")
+            .iter()
+            .map(|record| record["team_id"].as_str().expect("an id").to_owned())
+            .collect();
+        assert!(parents.is_superset(&teams(&simulator)));
+    }
+}
+
+#[test]
+fn a_list_of_several_pages_is_read_twice_before_rows_are_said_to_be_gone() {
+    let requests = |simulator: &Simulator| simulator.requests().iter().filter(|r| r.path.ends_with("/teams/")).count();
+    for (count, activate, expected) in [(90, true, 1), (250, false, 3), (250, true, 6)] {
+        let simulator = with_teams(count);
+        let run = Tap::new(&simulator).only(&["teams"]).set("activate_version", json!(activate)).run();
+        assert_eq!((run.code, run.records("teams").len(), requests(&simulator)), (0, count, expected));
+        assert_eq!(told_gone(&run), if activate { vec!["teams"] } else { vec![] });
+    }
+    // Where a row goes in each reading, nothing is known.
+    let simulator = with_teams(250);
+    for page in [2, 5, 8] {
+        simulator.plan("/teams/?", page, |moment| {
+            moment.edit(|org| {
+                let first = org.teams.iter().min_by_key(|team| team.slug.clone()).expect("a team").id;
+                org.delete_team(first);
+            });
+        });
+    }
+    let run = Tap::new(&simulator).only(&["teams"]).set("activate_version", json!(true)).run();
+    assert_eq!((run.code, told_gone(&run)), (0, vec![]), "{}", run.stderr);
 }

@@ -9,5 +9,6 @@ mod order;
 pub(crate) mod presence;
 pub(crate) mod projects;
 pub(crate) mod root;
+mod seen_rows;
 pub(crate) mod substreams;
 mod targets;

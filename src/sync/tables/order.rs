@@ -50,6 +50,16 @@ impl ListOrder {
         Self { last: RowTimes::default(), by_key: true, by_sorted: true }
     }
 
+    /// The list is read on from an earlier row. An order that was broken stays so.
+    pub(crate) fn restart(&mut self) {
+        self.last = RowTimes::default();
+    }
+
+    /// The times of the last row that was seen.
+    pub(crate) fn last(&self) -> RowTimes {
+        self.last
+    }
+
     /// Looks at the next row of the list.
     pub(crate) fn observe(&mut self, times: RowTimes) {
         let falls =

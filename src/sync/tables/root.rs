@@ -6,14 +6,13 @@
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
-use tracing::debug;
+use tracing::{debug, info};
 
-use crate::json::fingerprint::fingerprint;
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
+use crate::sentry::dialect::{Capability, MAY_HIDE};
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::Tolerance;
-use crate::sentry::page::Page;
 use crate::sentry::request::PAGE_ROWS;
 use crate::sentry::window::Window;
 use crate::streams::context::{ChildContext, key_of};
@@ -23,11 +22,12 @@ use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::still_kept;
 use crate::sync::session::tolerance::tolerate_stream;
 use crate::sync::tables::embedded::EmbeddedChildren;
-use crate::sync::tables::look_ahead::LookAhead;
+use crate::sync::tables::look_ahead::{Follow, ListPage, LookAhead};
 use crate::sync::tables::order::{ListOrder, RowTimes};
+use crate::sync::tables::seen_rows::{AddedUp, SeenRows};
 use crate::sync::tables::substreams::Substream;
 use crate::sync::tables::targets::Targets;
-use crate::time::format_time;
+use crate::time::{Time, format_time};
 
 /// A root stream that is being read, with the children that are read with its rows.
 struct RootWalk<'a> {
@@ -36,9 +36,12 @@ struct RootWalk<'a> {
     targets: Targets<'a>,
     window: Window,
     order: ListOrder,
-    /// Keys of the rows of this list and of the one before it, as fingerprints. A row that comes twice is written once.
-    seen: HashSet<u64>,
-    seen_before: HashSet<u64>,
+    /// The last row of a page, and what the order says of it: everything newer was on the pages so far.
+    last: RowTimes,
+    low: Option<Time>,
+    seen: SeenRows,
+    /// Pages of the list.
+    pages: usize,
 }
 
 /// Whether a list was read to its end.
@@ -46,7 +49,16 @@ enum ListEnd {
     Reached,
     /// The server gives no more of it.
     Cut,
+    /// Rows have moved between its pages, and some may be hidden.
+    Moved {
+        /// Everything newer than this second was read. Absent if nothing proves it.
+        certain: Option<Time>,
+    },
 }
+
+/// Readings of a list whose rows move.
+const MOST_READINGS: u32 = 3;
+const SECOND: TimeDelta = TimeDelta::seconds(1);
 
 /// Reads a root stream and the children that are read with its rows. Returns the context of each row that came, for
 /// children that have endpoints of their own. A list that ended early is a gap in all of them.
@@ -91,7 +103,7 @@ pub(crate) async fn walk_rows(
         session.ask_the_time().await?;
         let mut walk = RootWalk::new(session, stream, &left);
         if walk.resume() {
-            walk.pages(endpoint, each).await?;
+            walk.read(endpoint, each).await?;
             // Without the order that the progress was made from, nothing is known of the newer part.
             if !walk.order.is_broken() {
                 walk.targets.finish().await?;
@@ -100,7 +112,7 @@ pub(crate) async fn walk_rows(
     }
     // Where the window was that of an interrupted run: read again, up to now.
     let mut walk = RootWalk::new(session, stream, &left);
-    walk.pages(endpoint, each).await?;
+    walk.read(endpoint, each).await?;
     walk.targets.finish().await
 }
 
@@ -108,9 +120,8 @@ impl<'a> RootWalk<'a> {
     /// A walk to now, for the outputs that are `left` to be read.
     fn new(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
         let targets = Targets::new(session, stream, left);
-        let (window, order) = (targets.window, ListOrder::new());
-        let (seen, seen_before) = (HashSet::new(), HashSet::new());
-        Self { session, stream, targets, window, order, seen, seen_before }
+        let (window, order, seen) = (targets.window, ListOrder::new(), SeenRows::default());
+        Self { session, stream, targets, window, order, seen, last: RowTimes::default(), low: None, pages: 0 }
     }
 
     /// Takes over the progress of an interrupted run. Returns `false` if there is none.
@@ -124,32 +135,120 @@ impl<'a> RootWalk<'a> {
         self.stream.time_filter == TimeFilter::StartEnd
     }
 
-    async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
-        while !(self.is_filtered() && self.window.is_empty()) {
-            match self.list(endpoint, each).await? {
-                ListEnd::Reached => break,
+    async fn read(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
+        if self.is_filtered() { self.by_time(endpoint, each).await } else { self.whole_table(endpoint, each).await }
+    }
+
+    /// Reads a table without a window. It is read again from its beginning where rows have moved, and where the target is
+    /// to be told which rows are gone: only two readings with the same keys show that.
+    async fn whole_table(
+        &mut self,
+        endpoint: &'static Endpoint,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<(), SyncError> {
+        let mut before: Option<HashSet<u64>> = None;
+        for _ in 0..MOST_READINGS {
+            self.seen.read_again();
+            let end = self.list(endpoint, self.window, Follow::Joined, each).await?;
+            let is_whole = matches!(end, ListEnd::Reached);
+            let needs_another = self.session.config.activate_version && self.pages > 1;
+            if is_whole && (!needs_another || before.as_ref() == Some(self.seen.keys())) {
+                return Ok(());
+            }
+            before = is_whole.then(|| self.seen.keys().clone());
+        }
+        let name = self.stream.tap_stream_id;
+        info!("{name}: rows came and went each time that the list was read; none is said to be gone");
+        self.session.read_by_rows_of(name).for_each(StreamOutput::may_be_incomplete);
+        Ok(())
+    }
+
+    /// Reads a list with a window of time, the newest rows first. Where rows have moved it goes on by time, from the last
+    /// second that is certain.
+    async fn by_time(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
+        let mut readings = 0;
+        self.window = still_kept(self.session, endpoint.limit_group, self.targets.own(), self.window);
+        while !self.window.is_empty() {
+            match self.list(endpoint, self.window, Follow::Joined, each).await? {
+                ListEnd::Reached => return Ok(()),
                 ListEnd::Cut => self.go_on_by_time(),
+                ListEnd::Moved { certain: Some(second) } if second + SECOND < self.window.end => {
+                    self.read_on_from(second + SECOND);
+                }
+                ListEnd::Moved { certain: Some(second) } if second + SECOND == self.window.end => {
+                    self.one_second(endpoint, second, each).await?;
+                    self.read_on_from(second);
+                }
+                ListEnd::Moved { .. } => {
+                    readings += 1;
+                    if readings == MOST_READINGS {
+                        self.gap("rows moved each time that the list was read");
+                        return Ok(());
+                    }
+                    self.seen.read_again();
+                    self.order = ListOrder::new();
+                }
             }
         }
         Ok(())
     }
 
-    /// Reads one list until it ends, or until the server gives no more of it.
+    /// Reads more rows of one second than fit into a page, until all have come.
+    async fn one_second(
+        &mut self,
+        endpoint: &'static Endpoint,
+        second: Time,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<(), SyncError> {
+        let (window, mut sum) = (Window { start: second, end: second + SECOND }, AddedUp::default());
+        debug!("{}: {} is read until all its rows have come", self.stream.tap_stream_id, format_time(second));
+        loop {
+            self.seen.read_again();
+            self.order.restart();
+            let end = self.list(endpoint, window, Follow::Plain, each).await?;
+            sum.add(&self.seen);
+            if sum.is_whole() {
+                return Ok(());
+            }
+            if matches!(end, ListEnd::Cut) || sum.is_hopeless() {
+                self.gap(&format!(
+                    "more rows of {} than fit into a page come in another order on each; some may be missing",
+                    format_time(second)
+                ));
+                return Ok(());
+            }
+        }
+    }
+
+    fn read_on_from(&mut self, end: Time) {
+        self.window.end = end;
+        self.seen.read_on();
+        self.order.restart();
+    }
+
+    fn gap(&self, what: &str) {
+        self.targets.outputs().for_each(|output| output.gap(what));
+    }
+
+    /// Reads one list until it ends, until the server gives no more of it, or until rows have moved.
     async fn list(
         &mut self,
         endpoint: &'static Endpoint,
+        window: Window,
+        follow: Follow,
         each: &mut dyn FnMut(&Row<'_>),
     ) -> Result<ListEnd, SyncError> {
         let mut request = self.session.scope.request(endpoint, self.session.values());
         if self.is_filtered() {
-            self.window = still_kept(self.session, endpoint.limit_group, self.targets.own(), self.window);
-            request = request.within(self.window);
+            request = request.within(window);
         }
-        self.seen_before = std::mem::take(&mut self.seen);
-        let (mut pages, mut rows) = (LookAhead::new(&self.session.client, request), 0_usize);
+        let mut pages = LookAhead::new(&self.session.client, request, self.stream, follow);
+        let (mut rows, mut moved) = (0_usize, false);
+        self.pages = 0;
         loop {
-            let page = match pages.next().await {
-                Ok(Some(page)) => page,
+            let next = match pages.next().await {
+                Ok(Some(next)) => next,
+                Ok(None) if moved => return Ok(ListEnd::Moved { certain: None }),
                 Ok(None) => return Ok(ListEnd::Reached),
                 // Some servers refuse to go as deep as others.
                 Err(error) if rows > 0 && endpoint.is_bounded() && error.tolerance() == Tolerance::NotOnThisServer => {
@@ -158,21 +257,44 @@ impl<'a> RootWalk<'a> {
                 }
                 Err(error) => return Err(error.into()),
             };
-            rows += page.len();
+            self.pages += 1;
+            rows += next.page.len().saturating_sub(next.repeated);
             // A list of as many rows as the server gives may have more, even if it says that it has ended.
-            let goes_on = page.next.is_some() && rows.saturating_add(PAGE_ROWS) <= endpoint.deepest;
-            let cut = rows >= endpoint.deepest || (page.next.is_some() && !goes_on);
-            if goes_on {
+            let too_deep = next.page.next.is_some() && rows.saturating_add(PAGE_ROWS) > endpoint.deepest;
+            let cut = rows >= endpoint.deepest || too_deep;
+            if !cut {
                 pages.fetch().await;
             }
-            let is_proved = self.page(&page, pages.following(), each).await?;
+            let is_proved = self.page(&next, &pages, each).await?;
             if cut {
                 return Ok(ListEnd::Cut);
+            }
+            moved |= follow == Follow::Joined && self.shows_moves(&pages);
+            if moved && self.is_filtered() {
+                let certain = if self.seen.has_twice() { self.seen.twice_at() } else { self.low };
+                return Ok(ListEnd::Moved { certain: certain.filter(|_| is_proved || self.seen.has_twice()) });
             }
             if is_proved && self.is_past() {
                 return Ok(ListEnd::Reached);
             }
         }
+    }
+
+    /// Whether rows have moved between the pages so far. Some servers repeat and hide rows in each reading, and have no
+    /// windows to read on by: that is only said.
+    fn shows_moves(&self, pages: &LookAhead<'_>) -> bool {
+        let shown = (pages.has_moved() && !self.is_beyond(self.last)) || self.seen.has_twice();
+        let is_curable = self.session.client.dialect.supports(Capability::PageBoundaries);
+        if shown && !is_curable {
+            self.targets.outputs().for_each(|output| output.skip(MAY_HIDE));
+        }
+        shown && is_curable
+    }
+
+    /// Whether a row is newer than the window.
+    fn is_beyond(&self, times: RowTimes) -> bool {
+        let newer = times.latest().is_some_and(|time| time >= self.window.end);
+        self.is_filtered() && newer && !times.lies_in(self.window)
     }
 
     /// Whether the rest of the list is older than the window. Then the server does not filter it, since a row of it lies
@@ -183,54 +305,65 @@ impl<'a> RootWalk<'a> {
 
     /// The list came newest first down to some second. That second is read again, and everything older.
     fn go_on_by_time(&mut self) {
-        let second = TimeDelta::seconds(1);
-        let last = self.order.low_watermark();
-        let end = last.map_or(self.window.end, |last| last + second);
-        if last.is_some() && end < self.window.end {
-            self.window.end = end;
+        let end = self.low.map_or(self.window.end, |low| low + SECOND);
+        if self.low.is_some() && end < self.window.end {
+            self.read_on_from(end);
         } else {
-            for output in self.targets.outputs() {
-                output.gap(format!("more rows before {} than the server lists, all in one second", format_time(end)));
-            }
-            self.window.end = end.min(self.window.end) - second;
+            self.gap(&format!("more rows before {} than the server lists, all in one second", format_time(end)));
+            self.read_on_from(end.min(self.window.end) - SECOND);
         }
-        self.order = ListOrder::new();
     }
 
-    /// Writes one page, and then the children of its rows. `following` is the first row of the next page: only where it
-    /// keeps to the order too, the order is no chance. Returns whether the order holds beyond the page.
+    /// Writes one page, and then the children of its rows. Only where the list ends with it, or the first row that follows
+    /// keeps to the order too, the order is no chance. Returns whether it is so.
     async fn page(
         &mut self,
-        page: &Page,
-        following: Option<Row<'_>>,
+        next: &ListPage,
+        ahead: &LookAhead<'_>,
         each: &mut dyn FnMut(&Row<'_>),
     ) -> Result<bool, SyncError> {
+        let page = &next.page;
         let mut rows = Vec::with_capacity(page.len());
-        for row in page.rows() {
-            rows.extend(self.take(row, each));
+        for (nth, row) in page.rows().enumerate() {
+            rows.extend(self.take(row, nth < next.repeated, each));
         }
+        self.last = self.order.last();
+        let following = ahead.following_row();
         if let Some(row) = &following {
             self.order.observe(RowTimes::of(self.stream, row));
         }
-        let is_proved = !self.order.is_broken() && (following.is_some() || page.next.is_none());
+        self.low = self.order.watermark(self.last);
         if self.order.is_broken() && self.is_filtered() {
             self.targets.forget_progress();
         }
+        let is_proved = !self.order.is_broken() && (following.is_some() || ahead.has_ended());
+        let is_certain = is_proved && !self.seen.has_twice();
         self.targets.write(page, &rows).await?;
-        self.targets.read_embedded(&rows, Some(&self.order).filter(|_| is_proved)).await?;
+        self.targets.read_embedded(&rows, Some(&self.order).filter(|_| is_certain)).await?;
         Ok(is_proved)
     }
 
-    /// Shows a row to `each` if the window has it. Returns it if it has to be written.
-    fn take<'r>(&mut self, row: Option<Row<'r>>, each: &mut dyn FnMut(&Row<'_>)) -> Option<(Row<'r>, RowTimes)> {
+    /// Shows a row to `each` if the window has it. Returns it if it has to be written. `repeated` says that the page
+    /// before had it.
+    fn take<'r>(
+        &mut self,
+        row: Option<Row<'r>>,
+        repeated: bool,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Option<(Row<'r>, RowTimes)> {
         let Some(row) = row else {
             let outputs = self.session.read_by_rows_of(self.stream.tap_stream_id);
             outputs.for_each(|output| output.gap("a row that is no object"));
             return None;
         };
         let times = RowTimes::of(self.stream, &row);
-        self.order.observe(times);
-        if !self.is_new(&row) || (self.is_filtered() && !times.lies_in(self.window)) {
+        if !repeated {
+            self.order.observe(times);
+        }
+        // Lists of releases have the second at the end of the window too (API §1.5). How its rows come does not matter.
+        let is_counted = !repeated && !self.is_beyond(times);
+        let is_new = self.seen.note(&key_of(self.stream, &row), times.key, !is_counted);
+        if !is_new || (self.is_filtered() && !times.lies_in(self.window)) {
             return None;
         }
         if self.is_filtered() && self.is_without_time(&row) {
@@ -239,13 +372,6 @@ impl<'a> RootWalk<'a> {
         }
         each(&row);
         (!self.session.scope.leaves_out(self.stream, &row)).then_some((row, times))
-    }
-
-    /// Whether a row has not come before. The writer refuses rows without a key.
-    fn is_new(&mut self, row: &Row<'_>) -> bool {
-        let key = key_of(self.stream, row);
-        let number = fingerprint([key.as_str()]);
-        key.is_empty() || (!self.seen_before.contains(&number) && self.seen.insert(number))
     }
 
     /// Whether the server has emptied the row. Of an archived replay only the id is left.

@@ -51,6 +51,24 @@ impl NthHit {
     }
 }
 
+/// Forms of the `Link` header. The first three say the same as the usual one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkForm {
+    /// As Sentry writes it.
+    #[default]
+    Usual,
+    /// Each relation in a header of its own.
+    Split,
+    /// Names and values in other letter case.
+    OtherCase,
+    /// Relations of others before and after. Their values have commas, semicolons and quoted marks.
+    Among,
+    /// Without the relation to the next page.
+    OnlyPrevious,
+    /// The relation to the next page without its cursor.
+    NoCursor,
+}
+
 /// What goes wrong.
 #[derive(Clone, Debug)]
 pub enum FaultKind {
@@ -99,6 +117,8 @@ pub enum FaultKind {
     RepeatCursor,
     /// The page with other `Link` headers, made from the right one.
     OtherLinks(fn(&str) -> Vec<String>),
+    /// The page, with its `Link` in another form.
+    Link(LinkForm),
     /// The page with links to another host.
     ForeignLink,
     /// An empty page instead of the one that was asked for. `next` is said to have results, and its cursor is another

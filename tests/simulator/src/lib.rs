@@ -21,6 +21,7 @@ mod http;
 mod json;
 mod limits;
 mod log;
+mod moment;
 mod organization;
 mod render;
 mod server;
@@ -30,14 +31,15 @@ mod spoil;
 mod state;
 mod time;
 
-pub use faults::{Fault, FaultKind, NthHit};
+pub use faults::{Fault, FaultKind, LinkForm, NthHit};
 pub use limits::{Budget, Budgets, Class};
 pub use log::Request;
+pub use moment::Moment;
 pub use organization::{
     Category, Commit, Deploy, Event, EventTruth, Existence, Issue, IssueTruth, Member, Organization, Project, Release,
     ReleaseTruth, Shape, Status, Team, Truth,
 };
-pub use settings::{Dialect, Settings};
+pub use settings::{DateHeader, Dialect, NewBy, Settings};
 pub use simulator::Simulator;
 
 /// A length or position as a signed number.

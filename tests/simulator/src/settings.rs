@@ -21,6 +21,26 @@ pub enum Dialect {
     GlitchTip,
 }
 
+/// Which first event a list of issues goes by with `sort=new` (API §8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewBy {
+    /// The first of the issue's whole life, as its row keeps it: servers of 2026.
+    Life,
+    /// The first inside the window of the list: older ones, Sentry 24.4 among them.
+    Window,
+}
+
+/// What the `Date` header of answers says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DateHeader {
+    /// The simulated time.
+    Right,
+    /// Nothing: there is no such header.
+    Absent,
+    /// The simulated time and so many seconds more.
+    Off(i64),
+}
+
 /// How the server behaves. Start from the constructor of a dialect, and change single fields. The field `dialect` alone
 /// does not switch limits, caps and compression.
 #[derive(Clone, Debug)]
@@ -38,6 +58,8 @@ pub struct Settings {
     pub budgets: Budgets,
     /// Send the text of a 429 as a bare JSON string, as servers did until 2023.
     pub bare_429: bool,
+    /// What the `Date` header says.
+    pub date: DateHeader,
     /// How long every answer takes.
     pub latency: Duration,
     /// Compress answers for clients that accept gzip.
@@ -46,7 +68,7 @@ pub struct Settings {
     pub has_table: bool,
     /// The most rows of the events table that one list gives.
     pub table_rows: usize,
-    /// The most rows of any page.
+    /// The most rows of any page, those of issue lists included.
     pub most_rows: usize,
     /// The most rows of a `full=true` page.
     pub full_cap: usize,
@@ -62,10 +84,14 @@ pub struct Settings {
     pub honours_sample: bool,
     /// Event lists know `start` and `end`.
     pub honours_dates: bool,
-    /// Issue events and releases within one second come in an order that changes from request to request.
+    /// Issue events within one second come in an order that changes from request to request.
     pub unstable_ties: bool,
     /// Releases are sorted and filtered by the time of their release where they have one, as old servers do.
     pub by_release_date: bool,
+    /// Issues and releases with equal keys come in an order that changes from request to request.
+    pub unstable_list_ties: bool,
+    /// What `sort=new` goes by.
+    pub new_by: NewBy,
     /// Cut pages of issues before the status filter, so that they may be short or empty.
     pub post_filter: bool,
     /// Events older than this are gone.
@@ -93,6 +119,7 @@ impl Settings {
             limits: true,
             budgets: Budgets::default(),
             bare_429: false,
+            date: DateHeader::Right,
             latency: Duration::ZERO,
             gzip: true,
             has_table: true,
@@ -107,6 +134,8 @@ impl Settings {
             honours_dates: true,
             unstable_ties: true,
             by_release_date: false,
+            unstable_list_ties: false,
+            new_by: NewBy::Life,
             post_filter: false,
             retention_days: 90,
             extra_field: false,
@@ -122,9 +151,15 @@ impl Settings {
         Self { dialect: Dialect::SelfHosted, limits: false, full_cap: 100, ..Self::saas() }
     }
 
-    /// Sentry 23.7: no samples, bare texts in refusals.
+    /// Sentry 23.7: no samples, bare texts in refusals, new issues by their first event in the window.
     pub fn sentry23() -> Self {
-        Self { dialect: Dialect::Sentry23, bare_429: true, honours_sample: false, ..Self::self_hosted() }
+        Self {
+            dialect: Dialect::Sentry23,
+            bare_429: true,
+            honours_sample: false,
+            new_by: NewBy::Window,
+            ..Self::self_hosted()
+        }
     }
 
     /// GlitchTip.

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::faults::Fault;
 use crate::log::Request;
+use crate::moment::{Moment, Plan};
 use crate::organization::{Organization, Truth};
 use crate::server::{Server, Shared, lock};
 use crate::settings::Settings;
@@ -93,6 +94,16 @@ impl Simulator {
         state.denied.insert(id);
     }
 
+    /// Allows a project again.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn allow_project(&self, slug: &str) {
+        let mut state = lock(&self.shared);
+        let id = state.org.project_by_slug(slug).expect("the project exists").id;
+        state.denied.remove(&id);
+    }
+
     /// Allows all projects again.
     pub fn allow_projects(&self) {
         lock(&self.shared).denied.clear();
@@ -121,6 +132,22 @@ impl Simulator {
     /// Changes the settings while the server runs. The clock does not start again.
     pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut lock(&self.shared).settings);
+    }
+
+    /// Does something to the server at once.
+    pub fn now_do<R>(&self, change: impl FnOnce(&mut Moment<'_>) -> R) -> R {
+        change(&mut Moment::new(&mut lock(&self.shared)))
+    }
+
+    /// Plans something for when the `nth` request from now on arrives whose path and query contain a text, counting from
+    /// 1. That request is the first to see the change.
+    pub fn plan(&self, path_contains: &str, nth: u64, change: impl FnOnce(&mut Moment<'_>) + Send + 'static) {
+        lock(&self.shared).plans.push(Plan::new(path_contains, nth, change));
+    }
+
+    /// Makes all planned changes that no request has come for, in the order in which they were planned.
+    pub fn finish_plans(&self) {
+        lock(&self.shared).make_plans(None);
     }
 
     /// Moves the simulated clock forward.

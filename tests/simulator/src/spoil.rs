@@ -21,6 +21,7 @@ pub(crate) fn apply(fault: &FaultKind, reply: &mut Reply, origin: &mut String, c
         }
         FaultKind::Replace { from, to } => replace(&mut reply.body, from, to),
         FaultKind::DropLink => reply.link = None,
+        FaultKind::Link(form) => reply.link.iter_mut().for_each(|link| link.form = *form),
         FaultKind::RepeatCursor => {
             set_next(reply, call.get("cursor").unwrap_or("0:0:0").to_owned());
         }

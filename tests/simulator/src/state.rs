@@ -17,8 +17,9 @@ use crate::http::reply::Reply;
 use crate::http::wire::Manner;
 use crate::limits::{Class, Limiter, Verdict};
 use crate::log::{Log, Request};
+use crate::moment::{Moment, Plan};
 use crate::organization::{Organization, Truth};
-use crate::settings::{Dialect, Settings};
+use crate::settings::{DateHeader, Dialect, Settings};
 use crate::{api, spoil, time};
 
 /// Everything behind the socket.
@@ -35,6 +36,8 @@ pub(crate) struct State {
     pub(crate) log: Log,
     /// Faults in force.
     pub(crate) faults: Faults,
+    /// Changes that wait for their request, in the order in which they were planned.
+    pub(crate) plans: Vec<Plan>,
     /// Projects that no token may read.
     pub(crate) denied: BTreeSet<u64>,
     limiter: Limiter,
@@ -63,6 +66,7 @@ impl State {
             tokens: Tokens::new(),
             log: Log::default(),
             faults: Faults::default(),
+            plans: Vec::new(),
             denied: BTreeSet::new(),
             limiter: Limiter::default(),
             index: RefCell::default(),
@@ -85,8 +89,21 @@ impl State {
         })
     }
 
+    /// Makes the planned changes whose time has come with a request for this target, or all of them for none.
+    pub(crate) fn make_plans(&mut self, target: Option<&str>) {
+        let plans = std::mem::take(&mut self.plans);
+        let is_due = |plan: &mut Plan| target.is_none_or(|target| plan.counts(target));
+        let (due, later): (Vec<_>, Vec<_>) =
+            plans.into_iter().map(|mut plan| (is_due(&mut plan), plan)).partition(|(due, _)| *due);
+        self.plans = later.into_iter().map(|(_, plan)| plan).collect();
+        for (_, plan) in due {
+            plan.make(&mut Moment::new(self));
+        }
+    }
+
     /// Takes a request in. Logs it, and decides what can be decided without its endpoint.
     pub(crate) fn begin(&mut self, call: &Call, connection: u64) -> Ticket {
+        self.make_plans(Some(&format!("{}?{}", call.path, call.raw_query)));
         let authorized = self.tokens.check(call.header("authorization")).is_ok();
         let number = self.log.begin(Request {
             start: self.clock.elapsed(),
@@ -216,19 +233,31 @@ impl State {
         let old = self.settings.dialect == Dialect::Sentry9;
         if let Some(link) = &reply.link {
             let glitchtip = self.settings.dialect == Dialect::GlitchTip;
-            let value =
-                if glitchtip { glitchtip::link_header(link, &origin, call) } else { link.header(&origin, call) };
-            let values = if let Some(FaultKind::OtherLinks(made)) = &ticket.fault { made(&value) } else { vec![value] };
-            reply = values.into_iter().fold(reply, |reply, value| reply.with("Link", value));
+            let values = match &ticket.fault {
+                Some(FaultKind::OtherLinks(made)) => made(&link.headers(&origin, call).join(", ")),
+                _ if glitchtip => vec![glitchtip::link_header(link, &origin, call)],
+                _ => link.headers(&origin, call),
+            };
+            reply.headers.extend(values.into_iter().map(|value| ("Link".to_owned(), value)));
         }
         if !old {
-            reply = reply.with("Date", time::http_date(self.clock.now()));
+            reply.headers.extend(self.date().map(|date| ("Date".to_owned(), date)));
             if call.path.starts_with("/api/0/issues/") {
                 reply = deprecated(reply);
             }
         }
         let gzip = self.settings.gzip && call.accepts_gzip();
         (reply, Manner { gzip, close: old || call.wants_close(), spoil: wire })
+    }
+
+    /// The value of the `Date` header.
+    fn date(&self) -> Option<String> {
+        let off = match self.settings.date {
+            DateHeader::Right => 0,
+            DateHeader::Absent => return None,
+            DateHeader::Off(seconds) => seconds,
+        };
+        Some(time::http_date(self.clock.now() + chrono::TimeDelta::seconds(off)))
     }
 
     fn view<'a>(&'a self, call: &'a Call) -> View<'a> {

@@ -8,6 +8,7 @@ use super::index;
 use super::page::Link;
 use super::route::Target;
 use super::view::{Answer, View};
+use crate::faults::LinkForm;
 use crate::http::call::Call;
 use crate::http::reply::Reply;
 use crate::organization::{Event, Found, Issue, Project};
@@ -94,6 +95,7 @@ fn paged<T>(view: &View<'_>, rows: &[T], render: impl Fn(&T) -> Value) -> Answer
     };
     let end = rows.len().min(start + limit);
     let link = Link {
+        form: LinkForm::Usual,
         previous: (String::new(), false),
         next: if end < rows.len() { (format!("{CURSOR}{end}"), true) } else { (String::new(), false) },
     };

@@ -35,7 +35,7 @@ pub(crate) fn at(org: &Organization, place: Place) -> (&Issue, &Event) {
 fn build(org: &Organization, project: u64) -> Vec<Place> {
     let mut places = Vec::new();
     for (position, issue) in org.issues.iter().enumerate() {
-        if issue.project == project && issue.is_live() && issue.category == Category::Error {
+        if issue.project == project && issue.keeps_events() && issue.category == Category::Error {
             let position = u32::try_from(position).expect("fewer than 2^32 issues");
             let events = u32::try_from(issue.events.len()).expect("fewer than 2^32 events");
             places.extend((0..events).map(|event| (position, event)));

@@ -8,12 +8,13 @@ use super::page::{self, Keys};
 use super::search::Search;
 use super::view::{Answer, View, Wording};
 use super::{empty_keyed, finish};
+use crate::hash::mix2;
 use crate::http::reply::Reply;
-use crate::organization::Issue;
+use crate::organization::{Event, Issue};
 use crate::render::issue as render;
 use crate::render::kind;
 use crate::render::numbers::{Numbers, series};
-use crate::settings::Dialect;
+use crate::settings::{Dialect, NewBy};
 
 /// A window of epoch seconds.
 pub(super) type Window = (i64, i64);
@@ -105,24 +106,36 @@ fn find<'a>(view: &View<'a>, search: &Search, selected: &BTreeSet<u64>, (start, 
             let events = issue.window(start, end);
             let newest = events.first()?;
             let admitted = search.admits(issue, newest.second(), kind::of(issue).title);
-            admitted.then(|| Hit { issue, key: key(issue, newest.second(), events.len()) })
+            admitted.then(|| Hit { issue, key: key(issue, events) })
         })
         .collect();
-    found.sort_by_key(|hit| std::cmp::Reverse((hit.key, hit.issue.id)));
+    sort(view, &mut found);
     Ok(found)
 }
 
-/// Makes the key that an issue is sorted by, from the issue, its newest second, and its number of events.
-type SortKey = fn(&Issue, i64, usize) -> i64;
+/// Larger keys first, then larger ids (seen on Sentry 24.4), unless equal keys have no order.
+pub(super) fn sort(view: &View<'_>, found: &mut [Hit<'_>]) {
+    let within = |issue: &Issue| if view.settings.unstable_list_ties { mix2(view.nonce, issue.id) } else { issue.id };
+    found.sort_by_key(|hit| std::cmp::Reverse((hit.key, within(hit.issue))));
+}
 
-/// The key of a `sort` value.
-fn sort_key(view: &View<'_>) -> Answer<SortKey> {
+/// Makes the key that an issue is sorted by, from the issue and its events in the window.
+type SortKey = fn(&Issue, &[Event]) -> i64;
+
+/// The key of a `sort` value. Times are milliseconds of whole seconds.
+pub(super) fn sort_key(view: &View<'_>) -> Answer<SortKey> {
+    let by_life = view.is_sentry9() || view.settings.new_by == NewBy::Life;
     Ok(match view.call.get("sort").unwrap_or("date") {
-        "date" | "inbox" | "trends" | "recommended" => |_, newest, _| newest * 1000,
-        "new" => |issue, _, _| issue.events.last().map_or(0, |event| event.second() * 1000),
-        "freq" | "user" => |_, _, count| crate::count(count),
+        "date" | "inbox" | "trends" | "recommended" => |_, events| second(events.first()),
+        "new" if by_life => |issue, _| issue.first_seen.map_or(0, |ms| ms.div_euclid(1000) * 1000),
+        "new" => |_, events| second(events.last()),
+        "freq" | "user" => |_, events| crate::count(events.len()),
         other => return Err(view.bad(&format!("Sort key '{other}' not supported."))),
     })
+}
+
+fn second(event: Option<&Event>) -> i64 {
+    event.map_or(0, |event| event.second() * 1000)
 }
 
 /// A row. Its numbers are those of the window, and `lifetime` has those of the whole lifetime.

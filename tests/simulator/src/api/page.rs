@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::faults::LinkForm;
 use crate::http::call::Call;
 
 /// The characters that Python's `quote` does not encode.
@@ -44,21 +45,52 @@ pub(crate) struct Link {
     pub(crate) previous: (String, bool),
     /// The page after.
     pub(crate) next: (String, bool),
+    /// How the header is written.
+    pub(crate) form: LinkForm,
 }
+
+/// Relations that Sentry does not send, but what stands in front of it may.
+const FOREIGN: [&str; 2] = [
+    r#"<https://cdn.example.com/a,b;c.css>; rel="preload"; as="style""#,
+    r#"<https://example.com/terms>; rel="license"; title="rel=\"next\"; results=\"true\", <x>; cursor=\"9:9:0\"""#,
+];
 
 impl Link {
     fn new(previous: Cursor, before: bool, next: Cursor, after: bool) -> Self {
-        Self { previous: (previous.text(), before), next: (next.text(), after) }
+        Self { previous: (previous.text(), before), next: (next.text(), after), form: LinkForm::Usual }
     }
 
-    /// The header's value for a call that came to this origin.
-    pub(crate) fn header(&self, origin: &str, call: &Call) -> String {
+    /// The values of the header for a call that came to this origin. Usually there is one.
+    pub(crate) fn headers(&self, origin: &str, call: &Call) -> Vec<String> {
         let base = address(origin, call);
         let part = |relation: &str, (cursor, results): &(String, bool)| {
             format!(r#"<{base}&cursor={cursor}>; rel="{relation}"; results="{results}"; cursor="{cursor}""#)
         };
-        format!("{}, {}", part("previous", &self.previous), part("next", &self.next))
+        let (previous, next) = (part("previous", &self.previous), part("next", &self.next));
+        match self.form {
+            LinkForm::Usual => vec![format!("{previous}, {next}")],
+            LinkForm::Split => vec![previous, next],
+            LinkForm::OtherCase => vec![other_case(&format!("{previous}, {next}"))],
+            LinkForm::Among => vec![format!("{}, {previous}, {next}, {}", FOREIGN[0], FOREIGN[1])],
+            LinkForm::OnlyPrevious => vec![previous],
+            LinkForm::NoCursor => {
+                let without = next.split("; cursor=").next().unwrap_or_default();
+                vec![format!("{previous}, {without}")]
+            }
+        }
     }
+}
+
+/// The same relations in other letter case.
+fn other_case(text: &str) -> String {
+    let pairs = [
+        ("rel=\"next\"", "Rel=\"Next\""),
+        ("rel=\"previous\"", "REL=\"PREVIOUS\""),
+        ("results=\"true\"", "Results=\"True\""),
+        ("results=\"false\"", "RESULTS=\"FALSE\""),
+        ("; cursor=", "; Cursor="),
+    ];
+    pairs.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// The call's own address without its cursor, quoted as the server would.

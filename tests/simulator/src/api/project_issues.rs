@@ -1,11 +1,9 @@
 //! `projects/{org}/{project}/issues/`: the old list of one project (API §2.4). It knows no window.
 
-use std::cmp::Reverse;
-
 use serde_json::{Value, json};
 
 use super::finish;
-use super::issues::{Hit, hits, search};
+use super::issues::{Hit, hits, search, sort, sort_key};
 use super::page::{self, Keys};
 use super::view::{Answer, View};
 use crate::http::reply::Reply;
@@ -14,8 +12,8 @@ use crate::render::issue as render;
 use crate::render::kind;
 use crate::render::numbers::{Numbers, series};
 
-/// The list. The first page comes from the database, so it has feedback, and issues whose events are gone. Later pages
-/// come from the event index, and do not have them. The old server has only the database.
+/// The list. The first page by date comes from the database, so it has feedback, and issues whose events are gone. Later
+/// pages and other orders come from the event index, and do not have them. The old server has only the database.
 pub(super) fn list(view: &View<'_>, project: &str) -> Answer {
     let project = view.project(project)?;
     let (search, limit, cursor) = (search(view)?, view.limit()?, view.cursor()?);
@@ -24,7 +22,9 @@ pub(super) fn list(view: &View<'_>, project: &str) -> Answer {
         let text = "Invalid stats_period. Valid choices are '', '24h', and '14d'";
         return Err(Reply::detail(400, text).into());
     }
-    let database = cursor.is_none() || view.is_sentry9();
+    let key = sort_key(view)?;
+    let by_date = view.call.get("sort").is_none_or(|sort| sort == "date");
+    let database = view.is_sentry9() || (cursor.is_none() && by_date);
     let mut found: Vec<Hit<'_>> = view
         .org
         .issues
@@ -39,10 +39,11 @@ pub(super) fn list(view: &View<'_>, project: &str) -> Answer {
             } else {
                 search.admits(issue, last, title) && last >= view.horizon()
             };
-            admitted.then_some(Hit { issue, key: last * 1000 })
+            let events = if database { &issue.events } else { issue.window(view.horizon(), i64::MAX) };
+            admitted.then(|| Hit { issue, key: key(issue, events) })
         })
         .collect();
-    found.sort_by_key(|hit| Reverse((hit.key, hit.issue.id)));
+    sort(view, &mut found);
     let keys = Keys { key: |position: usize| found[position].key, total: found.len(), falling: true };
     let (range, link) = page::by_key(cursor, limit, &keys);
     let rows: Vec<_> = found[range].iter().map(|hit| finish(view, row(view, hit.issue, period))).collect();

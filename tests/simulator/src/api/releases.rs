@@ -33,7 +33,7 @@ pub(super) fn list(view: &View<'_>) -> Answer {
         .filter(|release| release.version.to_lowercase().contains(&query))
         .collect();
     releases.sort_by_key(|release| {
-        let tie = if view.settings.unstable_ties { mix2(view.nonce, release.id) } else { release.id };
+        let tie = if view.settings.unstable_list_ties { mix2(view.nonce, release.id) } else { release.id };
         Reverse((dated(view, release), tie))
     });
     numbered(view, &releases, |release| render::row(view.org, release, view.is_sentry9()))

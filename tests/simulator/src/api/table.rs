@@ -65,7 +65,7 @@ fn rows<'a>(view: &View<'a>, dataset: &str) -> Answer<Vec<(&'a Issue, &'a Event)
         .org
         .issues
         .iter()
-        .filter(|issue| view.exists(issue) && selected.contains(&issue.project))
+        .filter(|issue| view.knows(issue) && issue.keeps_events() && selected.contains(&issue.project))
         .filter(|issue| wanted.is_none_or(|id| id == issue.id.to_string()))
         .flat_map(|issue| issue.window(start.max(view.horizon()), end).iter().map(move |event| (issue, event)))
         .collect();

@@ -103,10 +103,10 @@ impl View<'_> {
     /// The page size of issue lists. One that is too large is silently reduced.
     pub(crate) fn limit(&self) -> Answer<usize> {
         let Some(text) = self.call.get("limit").filter(|text| !text.is_empty()) else {
-            return Ok(100);
+            return Ok(self.settings.most_rows);
         };
         let size: i64 = text.parse().map_err(|_| Box::new(Reply::detail(400, "invalid limit")))?;
-        Ok(usize::try_from(size.clamp(0, 100)).expect("clamped"))
+        Ok(usize::try_from(size.clamp(0, 100)).expect("clamped").min(self.settings.most_rows))
     }
 
     /// The window of epoch seconds asked for, if any.
@@ -170,9 +170,8 @@ impl View<'_> {
 
     /// The project a path names.
     pub(crate) fn project(&self, text: &str) -> Answer<&Project> {
-        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         let by_slug = matches!(self.settings.dialect, Dialect::Sentry9 | Dialect::Sentry23);
-        let found = if digits && by_slug { Found::Nowhere } else { self.org.find_project(text) };
+        let found = if by_slug { self.org.find_slug(text) } else { self.org.find_project(text) };
         match found {
             Found::Here(project) if self.denied.contains(&project.id) => Err(Reply::forbidden().into()),
             Found::Here(project) => Ok(project),
@@ -201,9 +200,14 @@ impl View<'_> {
         if self.denied.contains(&issue.project) { Err(Reply::forbidden().into()) } else { Ok(issue) }
     }
 
-    /// Whether this server knows such issues at all. The old one knows only errors.
+    /// Whether there is such an issue for this server.
     pub(crate) fn exists(&self, issue: &Issue) -> bool {
+        issue.is_live() && self.knows(issue)
+    }
+
+    /// Whether this server knows such issues at all. The old one knows only errors.
+    pub(crate) fn knows(&self, issue: &Issue) -> bool {
         let errors_only = matches!(self.settings.dialect, Dialect::Sentry9 | Dialect::GlitchTip);
-        issue.is_live() && (issue.category == Category::Error || !errors_only)
+        issue.category == Category::Error || !errors_only
     }
 }

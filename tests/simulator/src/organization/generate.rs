@@ -37,6 +37,7 @@ impl Organization {
             issues: Vec::new(),
             event_bytes: shape.event_bytes,
             serial: FIRST_SERIAL,
+            merges: Vec::new(),
         };
         for position in 0..shape.projects {
             organization.fill_project(position, shape);
@@ -96,7 +97,16 @@ pub(super) fn new_project(position: usize, team: Option<u64>, now: chrono::DateT
 
 /// An issue without events.
 pub(super) const fn new_issue(id: u64, project: u64, number: u32, category: Category) -> Issue {
-    Issue { id, project, number, category, status: Status::Unresolved, existence: Existence::Live, events: Vec::new() }
+    Issue {
+        id,
+        project,
+        number,
+        category,
+        status: Status::Unresolved,
+        existence: Existence::Live,
+        first_seen: None,
+        events: Vec::new(),
+    }
 }
 
 /// Events over some of the shape's days, one in each of equal slots. The tied ones come first.

@@ -90,6 +90,9 @@ impl Status {
 pub enum Existence {
     /// It does.
     Live,
+    /// It is being merged into another issue. Until that is done, its id answers 404, no list of issues has it, and only
+    /// the lists of projects have its events (API §8).
+    MergingInto(u64),
     /// It was merged. Its events belong to another issue now, and its id answers with that issue.
     MergedInto(u64),
     /// It is gone.
@@ -111,6 +114,9 @@ pub struct Issue {
     pub status: Status,
     /// Whether it still exists.
     pub existence: Existence,
+    /// The milliseconds of the first event that arrived, as the issue's row keeps them. A late event with an older time
+    /// does not lower them (seen on Sentry 24.4).
+    pub first_seen: Option<i64>,
     /// Newest first: by second, then by id.
     pub events: Vec<Event>,
 }
@@ -128,8 +134,14 @@ impl Issue {
         &self.events[from..to.max(from)]
     }
 
-    /// Restores the order after events were added.
+    /// Whether its events are still its own: it is live, or its merge is under way.
+    pub fn keeps_events(&self) -> bool {
+        matches!(self.existence, Existence::Live | Existence::MergingInto(_))
+    }
+
+    /// Restores the order after events were added. The first ones are when it was first seen.
     pub(crate) fn sort(&mut self) {
         self.events.sort_unstable_by_key(Event::order);
+        self.first_seen = self.first_seen.or_else(|| self.events.iter().map(|event| event.ms).min());
     }
 }

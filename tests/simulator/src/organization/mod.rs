@@ -15,6 +15,8 @@ pub use shape::Shape;
 pub(crate) use truth::Scope;
 pub use truth::{EventTruth, IssueTruth, ReleaseTruth, Truth};
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
 /// A project.
@@ -60,6 +62,16 @@ pub struct Organization {
     /// Bytes of padding in every full event.
     pub event_bytes: usize,
     serial: u64,
+    merges: Vec<Merge>,
+}
+
+/// What was merged, so that it can be taken apart again.
+#[derive(Clone, Debug)]
+struct Merge {
+    /// The issue that was merged into another one.
+    from: u64,
+    /// The ids of the events that it had.
+    events: BTreeSet<u128>,
 }
 
 /// What a path segment says about a project.
@@ -83,11 +95,16 @@ impl Organization {
         self.projects.iter().find(|project| project.slug == slug)
     }
 
-    /// Reads a path segment. It is an id if it has only digits, else a slug, perhaps an old one.
+    /// Reads a path segment. It is an id if it has only digits, else a slug (API §8).
     pub(crate) fn find_project(&self, text: &str) -> Found<'_> {
-        if let Ok(id) = text.parse() {
-            return self.project(id).map_or(Found::Nowhere, Found::Here);
+        match text.parse() {
+            Ok(id) => self.project(id).map_or(Found::Nowhere, Found::Here),
+            Err(_) => self.find_slug(text),
         }
+    }
+
+    /// Finds a project by its slug, perhaps an old one.
+    pub(crate) fn find_slug(&self, text: &str) -> Found<'_> {
         if let Some(project) = self.project_by_slug(text) {
             return Found::Here(project);
         }

@@ -5,10 +5,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::generate::{FIRST_SERIAL, new_issue, new_project};
-use super::{Category, Event, Existence, Organization, Project, Release, Status, releases};
+use super::{Category, Event, Existence, Member, Merge, Organization, Project, Release, Status, Team, releases};
 use crate::hash::mix2;
 
 const ADDED_PROJECT: u64 = 4_502_000_000;
+const ADDED_TEAM: u64 = 49_000;
+const ADDED_MEMBER: u64 = 57_378_000_000;
 
 impl Organization {
     /// Adds events to an issue, one a second, the newest at `at`. Returns their ids. A resolved issue opens again. An
@@ -114,12 +116,47 @@ impl Organization {
     /// # Panics
     /// If there is no such issue.
     pub fn merge_issue(&mut self, from: u64, into: u64) {
-        let from = self.issue_position(from).expect("the merged issue exists");
-        let events = std::mem::take(&mut self.issues[from].events);
-        self.issues[from].existence = Existence::MergedInto(into);
+        let position = self.issue_position(from).expect("the merged issue exists");
+        let merged = &mut self.issues[position];
+        let events = std::mem::take(&mut merged.events);
+        let first_seen = merged.first_seen;
+        merged.existence = Existence::MergedInto(into);
+        self.merges.push(Merge { from, events: events.iter().map(Event::id).collect() });
         let into = self.issue_position(into).expect("the surviving issue exists");
-        self.issues[into].events.extend(events);
-        self.issues[into].sort();
+        let survivor = &mut self.issues[into];
+        survivor.first_seen = survivor.first_seen.into_iter().chain(first_seen).min();
+        survivor.events.extend(events);
+        survivor.sort();
+    }
+
+    /// Begins a merge that takes a while. [`Organization::merge_issue`] ends it.
+    ///
+    /// # Panics
+    /// If there is no such issue.
+    pub fn begin_merge(&mut self, from: u64, into: u64) {
+        let position = self.issue_position(from).expect("the merged issue exists");
+        self.issues[position].existence = Existence::MergingInto(into);
+    }
+
+    /// Takes a merge apart: the events that the merged issue had become a new issue, whose id is returned. Both issues
+    /// are first seen with the first event that they have now.
+    ///
+    /// # Panics
+    /// If the issue was not merged, or the issue that it was merged into is gone.
+    pub fn unmerge_issue(&mut self, from: u64) -> u64 {
+        let position = self.merges.iter().rposition(|merge| merge.from == from).expect("the issue was merged");
+        let merge = self.merges.remove(position);
+        let survivor = self.surviving_issue(from).expect("the surviving issue exists").id;
+        let survivor = self.issue_position(survivor).expect("it was just found");
+        let (project, category) = (self.issues[survivor].project, self.issues[survivor].category);
+        let mut new = new_issue(self.next_issue_id(), project, self.next_number(project), category);
+        new.events = self.issues[survivor].events.extract_if(.., |event| merge.events.contains(&event.id())).collect();
+        new.sort();
+        self.issues[survivor].first_seen = None;
+        self.issues[survivor].sort();
+        let id = new.id;
+        self.issues.push(new);
+        id
     }
 
     /// Deletes an issue and its events.
@@ -130,6 +167,47 @@ impl Organization {
         let position = self.issue_position(issue).expect("the issue exists");
         self.issues[position].existence = Existence::Deleted;
         self.issues[position].events.clear();
+    }
+
+    /// Adds a team that owns a project, and returns its id.
+    ///
+    /// # Panics
+    /// If there is no such project.
+    pub fn add_team(&mut self, slug: &str, project: u64, at: DateTime<Utc>) -> u64 {
+        let id = self.next_serial() - FIRST_SERIAL + ADDED_TEAM;
+        self.teams.push(Team { id, slug: slug.to_owned(), name: slug.to_owned(), created: at });
+        let project = self.projects.iter_mut().find(|found| found.id == project).expect("the project exists");
+        project.teams.push(id);
+        id
+    }
+
+    /// Deletes a team. Its members and projects stay.
+    pub fn delete_team(&mut self, team: u64) {
+        self.teams.retain(|found| found.id != team);
+        self.projects.iter_mut().for_each(|project| project.teams.retain(|id| *id != team));
+        self.members.iter_mut().for_each(|member| member.teams.retain(|id| *id != team));
+    }
+
+    /// Adds a member with an active account to a team, and returns the id of the membership.
+    pub fn add_member(&mut self, team: u64, at: DateTime<Utc>) -> u64 {
+        let number = self.next_serial() - FIRST_SERIAL;
+        let id = ADDED_MEMBER + number;
+        self.members.push(Member {
+            id,
+            user: Some(280_095_000_000 + number),
+            active: true,
+            email: format!("new{number}@example.com"),
+            name: format!("New {number}"),
+            role: "member",
+            teams: vec![team],
+            created: at,
+        });
+        id
+    }
+
+    /// Ends a membership.
+    pub fn delete_member(&mut self, member: u64) {
+        self.members.retain(|found| found.id != member);
     }
 
     /// Gives a project another slug. The old one redirects.

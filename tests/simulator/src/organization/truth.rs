@@ -25,7 +25,7 @@ pub struct IssueTruth {
     pub status: &'static str,
     /// Events in its whole life.
     pub count: usize,
-    /// Its first event in its whole life.
+    /// Its first event in its whole life, of those that arrived in order.
     pub first_seen: String,
     /// Its last event.
     pub last_seen: String,
@@ -111,7 +111,7 @@ impl Organization {
         for issue in self.issues.iter().filter(|issue| issue.is_live()) {
             let hidden = !scope.all_categories && issue.category != Category::Error;
             let events = issue.window(scope.since, i64::MAX);
-            let (Some(first), Some(last)) = (issue.events.last(), events.first()) else {
+            let (Some(first), Some(last)) = (issue.first_seen, events.first()) else {
                 continue;
             };
             if hidden || scope.denied.contains(&issue.project) {
@@ -124,7 +124,7 @@ impl Organization {
                 category: issue.category.name(),
                 status: issue.status.name(),
                 count: issue.events.len(),
-                first_seen: time::seconds(first.ms),
+                first_seen: time::seconds(first),
                 last_seen: time::seconds(last.ms),
             };
             truth.issues.insert(issue.id.to_string(), value);

@@ -7,38 +7,42 @@ use crate::organization::{Event, Issue};
 use crate::time;
 
 /// Numbers of some of an issue's events, newest first.
-pub(crate) struct Numbers<'a>(&'a [Event]);
+pub(crate) struct Numbers<'a> {
+    events: &'a [Event],
+    first: Option<i64>,
+}
 
 impl<'a> Numbers<'a> {
-    /// Over all of them.
+    /// Over all of them. The first one is the first that arrived.
     pub(crate) fn lifetime(issue: &'a Issue) -> Self {
-        Self(&issue.events)
+        Self { events: &issue.events, first: issue.first_seen }
     }
 
     /// Over those in a window of epoch seconds.
     pub(crate) fn window(issue: &'a Issue, start: i64, end: i64) -> Self {
-        Self(issue.window(start, end))
+        let events = issue.window(start, end);
+        Self { events, first: events.last().map(|event| event.ms) }
     }
 
     /// `count`: a string on the wire.
     pub(crate) fn count(&self) -> String {
-        self.0.len().to_string()
+        self.events.len().to_string()
     }
 
     /// `userCount`: how many different people.
     pub(crate) fn people(&self) -> u32 {
-        let seen = self.0.iter().filter_map(kind::person).fold(0_u64, |seen, person| seen | 1 << person);
+        let seen = self.events.iter().filter_map(kind::person).fold(0_u64, |seen, person| seen | 1 << person);
         seen.count_ones()
     }
 
     /// `firstSeen`.
     pub(crate) fn first(&self) -> Option<String> {
-        self.0.last().map(|event| time::seconds(event.ms))
+        self.first.map(time::seconds)
     }
 
     /// `lastSeen`.
     pub(crate) fn last(&self) -> Option<String> {
-        self.0.first().map(|event| time::seconds(event.ms))
+        self.events.first().map(|event| time::seconds(event.ms))
     }
 
     /// The four numbers as one object, as in `lifetime`.

@@ -5,6 +5,8 @@ mod events;
 mod faults;
 mod issues;
 mod limits;
+mod moments;
+mod orders;
 mod organization;
 mod paging;
 mod sentry9;
