@@ -242,3 +242,41 @@ fn a_project_whose_slug_is_all_digits_is_asked_for_by_its_id() {
     assert_eq!(run.keys("events", "eventID"), simulator.truth().event_ids());
     assert_eq!(asked(&simulator, &format!("/{}/", ids[1])), 0, "{:?}", simulator.requests());
 }
+
+/// Pages of two rows, so that a list of three rows has two pages.
+fn of_small_pages() -> Simulator {
+    let shape = Shape { projects: 1, teams: 1, releases: 2, ..Shape::default() };
+    Simulator::start(Organization::generate(&shape), Settings { most_rows: 2, ..Settings::self_hosted() })
+}
+
+/// The second page begins with the last row of the first, unless rows have moved between the two.
+#[test]
+fn a_list_below_a_row_is_read_again_where_rows_have_moved() {
+    for (stream, path) in [("repository_commits", "/commits/"), ("monitor_checkins", "/checkins/")] {
+        let whole = Tap::new(&of_small_pages()).only(&[stream]).sync().records(stream).len();
+        for (nth, is_gap) in [(NthHit::only(1), false), (NthHit::every(), stream == "monitor_checkins")] {
+            let simulator = of_small_pages();
+            let kind = FaultKind::replace("\"id\":\"", "\"id\":\"x");
+            simulator.add_fault(Fault { path_contains: "cursor=0%3A1%3A0".into(), nth, kind });
+            let run = tap(&simulator, &[stream]).run();
+            assert_eq!(run.code, i32::from(is_gap), "{stream}: {}", run.stderr);
+            let is_genuine = |row: &&&serde_json::Value| !row["id"].as_str().is_some_and(|id| id.starts_with('x'));
+            assert_eq!(run.records(stream).iter().filter(is_genuine).count(), whole, "{stream}");
+            let cursors = simulator.requests().iter().filter(|request| request.path.contains(path)).count();
+            assert!(cursors > 2, "{stream}: it is read again");
+        }
+    }
+}
+
+/// Only two readings with the same rows show that the others are gone.
+#[test]
+fn a_list_of_several_pages_below_a_row_is_read_twice_for_activate_version() {
+    let simulator = of_small_pages();
+    let once = Tap::new(&simulator).only(&["repository_commits"]).sync();
+    let requests = asked(&simulator, "/commits/");
+    simulator.clear_requests();
+    let twice = tap(&simulator, &["repository_commits"]).run();
+    assert_eq!(twice.records("repository_commits"), once.records("repository_commits"));
+    assert!(activated(&twice, "repository_commits"));
+    assert_eq!(asked(&simulator, "/commits/"), 2 * requests);
+}

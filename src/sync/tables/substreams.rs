@@ -1,33 +1,55 @@
 //! Streams with an endpoint below each row of their parent: objects or lists, read one request at a time in the order of
 //! the parent's rows.
 
+use std::collections::HashSet;
 use std::pin::Pin;
 
 use tracing::info;
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
+use crate::sentry::dialect::Capability;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, Tolerance};
-use crate::sentry::page::Page;
-use crate::sentry::pages::Pages;
 use crate::sentry::window::Window;
 use crate::singer::progress::Position;
 use crate::singer::state::State;
 use crate::streams::context::ChildContext;
+use crate::streams::derive::record_key;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::lookup::Standing;
 use crate::sync::session::starts::stream_start;
 use crate::sync::session::tolerance::{tolerate_absence, tolerate_lookup, tolerate_part};
+use crate::sync::tables::look_ahead::{Follow, ListPage, LookAhead};
 use crate::sync::tables::presence::Presence;
+use crate::sync::tables::seen_rows::SeenRows;
 use crate::time::{Time, whole_second};
 
 /// Said of what was listed and is not there any more.
 const GONE: &str = "gone (404)";
 /// Said of an endpoint that has answered nothing else.
 const ALWAYS_MISSING: &str = "404 below every row that it was asked for";
+
+/// Readings of a list whose rows move.
+const MOST_READINGS: u32 = 3;
+
+/// What is read of one parent.
+struct Place<'p> {
+    parent: &'p ChildContext,
+    window: Option<Window>,
+    /// The end of the windows of all streams below.
+    end: Time,
+}
+
+/// How one reading of a list went.
+#[derive(Default)]
+struct Reading {
+    pages: usize,
+    /// Rows have moved between its pages, and some may be hidden.
+    moved: bool,
+}
 
 /// A stream that is read once for each row of its parent, with its own children.
 #[derive(Debug)]
@@ -163,48 +185,78 @@ impl<'a> Substream<'a> {
         self.outputs().into_iter().for_each(|output| output.gap(what));
     }
 
+    /// Reads the list below one parent. It is read again from its beginning where rows have moved, and where the target is to
+    /// be told which rows are gone: only two readings with the same keys show that.
     async fn pages(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
         let window = self.start.map(|start| Window { start, end });
-        let mut request = session.scope.request(self.endpoint, parent.values.clone());
-        match window {
-            Some(window) if window.is_empty() => return Ok(()),
-            Some(window) => request = request.within(window),
-            None => {}
+        if window.is_some_and(Window::is_empty) {
+            return Ok(());
         }
-        let mut pages = Pages::new(&session.client, request);
-        while let Some(page) = pages.next().await? {
-            self.presence.note_answer();
-            let parents = self.page(session, &page, window, parent).await?;
-            for parent in &parents {
-                for child in &self.below {
-                    child.of(session, parent, end).await?;
-                }
+        let (place, mut seen, mut moved) = (Place { parent, window, end }, SeenRows::default(), false);
+        let mut before: Option<HashSet<u64>> = None;
+        for _ in 0..MOST_READINGS {
+            seen.read_again();
+            let reading = self.reading(session, &place, &mut seen).await?;
+            let is_versioned = || self.output.is_some_and(|output| output.complete_version().is_some());
+            let needs_another = reading.pages > 1 && is_versioned();
+            if !reading.moved && (!needs_another || before.as_ref() == Some(seen.keys())) {
+                return Ok(());
+            }
+            moved = reading.moved;
+            before = (!moved).then(|| seen.keys().clone());
+        }
+        for output in self.outputs() {
+            output.may_be_incomplete();
+            if moved && output.stream.replication_key().is_some() {
+                output.gap("rows moved each time that the list was read");
             }
         }
         Ok(())
     }
 
-    /// Writes one page. Returns the contexts of its rows, if the stream has children.
+    async fn reading(&self, session: &Session, place: &Place<'_>, seen: &mut SeenRows) -> Result<Reading, SyncError> {
+        let mut request = session.scope.request(self.endpoint, place.parent.values.clone());
+        if let Some(window) = place.window {
+            request = request.within(window);
+        }
+        let mut pages = LookAhead::new(&session.client, request, self.stream, Follow::Joined);
+        let mut reading = Reading::default();
+        while let Some(next) = pages.next().await? {
+            self.presence.note_answer();
+            reading.pages += 1;
+            reading.moved |= !next.joins && session.client.dialect.supports(Capability::PageBoundaries);
+            for parent in &self.page(session, &next, place, seen).await? {
+                for child in &self.below {
+                    child.of(session, parent, place.end).await?;
+                }
+            }
+        }
+        Ok(reading)
+    }
+
+    /// Writes the new rows of one page. Returns their contexts, if the stream has children.
     async fn page(
         &self,
         session: &Session,
-        page: &Page,
-        window: Option<Window>,
-        parent: &ChildContext,
+        next: &ListPage,
+        place: &Place<'_>,
+        seen: &mut SeenRows,
     ) -> Result<Vec<ChildContext>, SyncError> {
+        let (page, values) = (&next.page, &place.parent.values);
         let (mut batch, mut contexts) = (self.output.map(|output| output.batch(page.size())), Vec::new());
-        for row in page.rows() {
+        for (nth, row) in page.rows().enumerate() {
             let Some(row) = row else {
                 self.gap("a row that is no object");
                 continue;
             };
-            if !window.is_none_or(|window| self.lies_in(window, &row)) {
+            let is_new = seen.note(&record_key(self.stream, &row, values), None, nth < next.repeated);
+            if !is_new || !place.window.is_none_or(|window| self.lies_in(window, &row)) {
                 continue;
             }
             if let Some(batch) = &mut batch {
-                batch.push_derived(&row, &parent.values, Vec::new());
+                batch.push_derived(&row, values, Vec::new());
             }
-            match ChildContext::read(self.stream, &row, &parent.values) {
+            match ChildContext::read(self.stream, &row, values) {
                 _ if self.below.is_empty() => {}
                 Ok(context) => contexts.push(context),
                 Err(field) => self.lacks(field),
@@ -229,7 +281,8 @@ impl<'a> Substream<'a> {
     }
 }
 
-/// Reads a substream and its children whole, parent by parent. Goes on after the last parent that an interrupted run did.
+/// Reads a substream and its children whole, parent by parent, in the order of their keys: lists may come in another order
+/// in each run. Goes on after the last parent that an interrupted run did.
 pub(crate) async fn walk_substream(
     session: &Session,
     child: &Substream<'_>,
@@ -246,7 +299,9 @@ pub(crate) async fn walk_substream(
     let co_read = || outputs.iter().skip(1).map(|output| output.stream.tap_stream_id);
     let progress = state.bookmark(owner).progress.filter(|progress| progress.holds_for(co_read()));
     let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
-    let done = parents.iter().position(|parent| Some(&parent.parent_key) == last_done).map_or(0, |at| at + 1);
+    let mut parents: Vec<&ChildContext> = parents.iter().collect();
+    parents.sort_by(|one, other| one.parent_key.cmp(&other.parent_key));
+    let done = parents.partition_point(|parent| Some(&parent.parent_key) <= last_done);
     // The parents that are done were read up to the end that the interrupted run had.
     let now = whole_second(session.client.server_now());
     let end = progress.filter(|_| done > 0).map_or(now, |progress| progress.end);
@@ -257,7 +312,7 @@ pub(crate) async fn walk_substream(
             output.may_be_incomplete();
         }
     }
-    for parent in &parents[done..] {
+    for parent in parents.drain(done..) {
         child.of(session, parent, end).await?;
         let position = Position { item: Some(parent.parent_key.clone()), ..Position::default() };
         // The position stays before what could not be read: a run that goes on from here tries it again.
