@@ -3,7 +3,6 @@
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
-use crate::sentry::dialect::Capability;
 use crate::sentry::endpoint::PathValues;
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::pages::Pages;
@@ -128,22 +127,18 @@ impl<'a> EmbeddedChildren<'a> {
             let list = match row.integer(embed.count) {
                 Some(0) => "[]".to_owned(),
                 _ => match self.list(embed, context.values.clone()).await {
-                    // The row itself is known. It is written even if this server does not have the list.
-                    Err(error) if error.tolerance() == Tolerance::Gone && !self.tells_missing_paths() => {
-                        output.skip(format!("{}: this server does not have them", embed.field));
-                        "null".to_owned()
-                    }
-                    list => list?,
+                    // The row itself is known. It is written even if its list cannot be had.
+                    Err(error) => match error.tolerance() {
+                        Tolerance::NotHere => without(output, embed, "this server does not have them"),
+                        Tolerance::Gone => without(output, embed, "not found, although its row was listed (404)"),
+                        _ => return Err(error.into()),
+                    },
+                    Ok(list) => list,
                 },
             };
             lists.push((embed.field, list));
         }
         Ok(lists)
-    }
-
-    /// Whether the server tells a list that it does not have from a row that is gone.
-    fn tells_missing_paths(&self) -> bool {
-        self.session.client.dialect.supports(Capability::MissingPaths)
     }
 
     /// A whole list as one raw JSON array.
@@ -166,4 +161,10 @@ impl<'a> EmbeddedChildren<'a> {
         list.push(']');
         Ok(list)
     }
+}
+
+/// Counts a row that is written without a list. Returns what stands in its place.
+fn without(output: &StreamOutput, embed: &Embed, why: &str) -> String {
+    output.skip(format!("{}: {why}", embed.field));
+    "null".to_owned()
 }
