@@ -100,7 +100,7 @@ impl Answer {
             limits: LimitHeaders {
                 limit: number("x-sentry-rate-limit-limit"),
                 remaining: number("x-sentry-rate-limit-remaining"),
-                reset: text("x-sentry-rate-limit-reset").and_then(|reset| reset.trim().parse().ok()),
+                reset: text("x-sentry-rate-limit-reset").and_then(|reset| reset.trim().parse().ok()).map(in_seconds),
                 concurrent: number("x-sentry-rate-limit-concurrentlimit"),
             },
             served_at: served_at.map(|date| date.with_timezone(&Utc)),
@@ -185,13 +185,18 @@ pub(crate) fn judge_answer(
         Verdict::Refused if names_what_was_asked(&answer.body, asked.request.parameters()) => Attempt::Refused(error),
         Verdict::Refused | Verdict::Retry => Attempt::Wait(backoff(), error.into_unavailable(), Verdict::Retry),
         Verdict::RateLimited => {
-            let wait = retry::with_jitter(limited_wait(&answer, until_reset, failures));
-            Attempt::Wait(wait, error, Verdict::RateLimited)
+            Attempt::Wait(limited_wait(&answer, until_reset, failures), error, Verdict::RateLimited)
         }
         // A server that does not know project=-1 takes it for a project that the token may not see.
         Verdict::Fail if status == 403 && asked.request.names_all_projects() => Attempt::Refused(error),
         Verdict::Accept | Verdict::Fail => Attempt::Fail(error),
     }
+}
+
+/// An epoch time in seconds. Some servers and proxies send milliseconds, which would lie in the far future.
+fn in_seconds(time: u64) -> u64 {
+    const FAR: u64 = 100_000_000_000;
+    if time > FAR { time / 1000 } else { time }
 }
 
 /// How long to wait after a 429: what `Retry-After` says, else until the window ends, else a back-off (API §1.7).

@@ -1,10 +1,11 @@
 //! The attempts at one request: how many there were, and whether it is sent again. Sends nothing and waits for nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sentry::answer::Attempt;
 use crate::sentry::error::ApiError;
 use crate::sentry::judge::Verdict;
+use crate::sentry::limited::Refusals;
 use crate::sentry::patience::Patience;
 use crate::sentry::request::Request;
 use crate::sentry::retry;
@@ -19,7 +20,7 @@ pub(crate) struct Attempts {
     most: u32,
     /// Most retries of broken connections.
     most_unanswered: u32,
-    limited: u32,
+    limited: Refusals,
     /// What the server said when it last refused the request.
     refusal: Option<String>,
 }
@@ -49,7 +50,7 @@ pub(crate) struct Again {
     pub(crate) error: ApiError,
     /// Because the server limits requests.
     pub(crate) limited: bool,
-    /// Number of this retry, and the most allowed.
+    /// Number of this retry, and the most allowed. Limits are waited out by time.
     pub(crate) tries: (u32, u32),
 }
 
@@ -59,7 +60,7 @@ impl Attempts {
         let most_unanswered = patience.retries(request.endpoint);
         // A request may allow fewer retries of error answers. A broken connection is no answer.
         let most = request.max_retries.map_or(most_unanswered, |most| most.min(most_unanswered));
-        Self { known, failures: 0, most, most_unanswered, limited: 0, refusal: None }
+        Self { known, failures: 0, most, most_unanswered, limited: Refusals::default(), refusal: None }
     }
 
     /// How often it has failed.
@@ -67,14 +68,14 @@ impl Attempts {
         self.failures
     }
 
-    /// What follows from the next attempt.
-    pub(crate) fn next(&mut self, attempt: Attempt) -> Next {
+    /// What follows from the next attempt. `progress` is when the endpoint gave its last good answer.
+    pub(crate) fn next(&mut self, attempt: Attempt, progress: Option<Instant>) -> Next {
         match attempt {
             Attempt::Missing(error) | Attempt::WebPage(error) if self.known => {
                 self.fail(retry::backoff(self.failures), error)
             }
             Attempt::Refused(error) => self.refuse(error),
-            Attempt::Wait(wait, error, Verdict::RateLimited) => self.limit(wait, error),
+            Attempt::Wait(wait, error, Verdict::RateLimited) => self.limit(wait, error, progress),
             Attempt::Wait(wait, error, _) => self.fail(wait, error),
             done => Next::Done(done),
         }
@@ -89,12 +90,14 @@ impl Attempts {
         Next::Again(Again { wait, error, limited: false, tries: (self.failures, most) })
     }
 
-    fn limit(&mut self, wait: Duration, error: ApiError) -> Next {
-        if self.limited >= retry::MAX_LIMITED {
-            return Next::GivenUp { error: error.given_up(self.limited + 1), limited: true };
+    fn limit(&mut self, said: Duration, error: ApiError, progress: Option<Instant>) -> Next {
+        match self.limited.next(said, Instant::now(), progress) {
+            Some(wait) => {
+                let (wait, count) = (retry::with_jitter(wait), self.limited.count());
+                Next::Again(Again { wait, error, limited: true, tries: (count, count) })
+            }
+            None => Next::GivenUp { error: error.given_up(self.limited.count() + 1), limited: true },
         }
-        self.limited += 1;
-        Next::Again(Again { wait, error, limited: true, tries: (self.limited, retry::MAX_LIMITED) })
     }
 
     /// A refusal is believed if the server says the same again.
@@ -131,26 +134,26 @@ mod tests {
     #[test]
     fn a_refusal_is_final_once_it_comes_twice() {
         let mut attempts = attempts(true);
-        assert!(is_again(&attempts.next(Attempt::Refused(error("invalid sort")))));
-        assert!(matches!(attempts.next(Attempt::Refused(error("invalid sort"))), Next::Done(Attempt::Fail(_))));
+        assert!(is_again(&attempts.next(Attempt::Refused(error("invalid sort")), None)));
+        assert!(matches!(attempts.next(Attempt::Refused(error("invalid sort")), None), Next::Done(Attempt::Fail(_))));
     }
 
     #[test]
     fn refusals_that_change_are_failures() {
         let mut attempts = attempts(true);
         for nth in 0..3 {
-            assert!(is_again(&attempts.next(Attempt::Refused(error(&format!("sort {nth}"))))), "{nth}");
+            assert!(is_again(&attempts.next(Attempt::Refused(error(&format!("sort {nth}"))), None)), "{nth}");
         }
-        assert!(matches!(attempts.next(Attempt::Refused(error("sort 4"))), Next::GivenUp { limited: false, .. }));
+        assert!(matches!(attempts.next(Attempt::Refused(error("sort 4")), None), Next::GivenUp { limited: false, .. }));
     }
 
     #[test]
     fn only_a_path_that_is_not_known_may_be_missing() {
-        assert!(matches!(attempts(false).next(Attempt::Missing(error(""))), Next::Done(Attempt::Missing(_))));
+        assert!(matches!(attempts(false).next(Attempt::Missing(error("")), None), Next::Done(Attempt::Missing(_))));
         let mut known = attempts(true);
         for _ in 0..2 {
-            assert!(is_again(&known.next(Attempt::Missing(error("")))));
+            assert!(is_again(&known.next(Attempt::Missing(error("")), None)));
         }
-        assert!(matches!(known.next(Attempt::Missing(error(""))), Next::GivenUp { .. }));
+        assert!(matches!(known.next(Attempt::Missing(error("")), None), Next::GivenUp { .. }));
     }
 }

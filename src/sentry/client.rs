@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::sentry::answer::{self, Asked, Attempt};
 use crate::sentry::attempts::{Again, Attempts, Next};
@@ -29,6 +29,8 @@ use crate::sentry::retry;
 use crate::sentry::token::Token;
 use crate::sentry::transport::{Settings, Transport};
 
+/// Longer waits for a limit of the server are said.
+const LONG: Duration = Duration::from_mins(1);
 /// Most retries of a path that looks missing, as long as the server has answered nothing.
 const NOBODY_THERE: u32 = 3;
 /// Most requests of one list in flight.
@@ -242,7 +244,7 @@ impl Client {
                 }
                 attempt => attempt,
             };
-            match attempts.next(attempt) {
+            match attempts.next(attempt, self.patience.progress(request.endpoint)) {
                 Next::Done(Attempt::Removed(error)) if known => {
                     self.dialect.learn_path(request.endpoint, Known::Nowhere);
                     return Attempt::Fail(error);
@@ -293,7 +295,9 @@ impl Client {
             cost.waited += *wait;
             *(if *limited { &mut cost.limited } else { &mut cost.retries }) += 1;
         });
-        if *limited {
+        if *limited && *wait > LONG {
+            info!("{error}; waiting {seconds:.0} s, as the server asks");
+        } else if *limited {
             debug!("{error}; waiting {seconds:.1} s");
         } else if error.is_unanswered() && tries.0 == 1 {
             debug!("{error}; trying again in {seconds:.1} s");
@@ -325,7 +329,7 @@ impl Client {
         let until_reset = self.limits.until_reset(answer.limits);
         let asked = Asked { request, path, token: &self.token, base_url: &self.base };
         let attempt = answer::judge_answer(&asked, answer, failures, until_reset);
-        self.patience.count(matches!(attempt, Attempt::Page(_)));
+        self.patience.count(endpoint, matches!(attempt, Attempt::Page(_)));
         attempt
     }
 }

@@ -178,6 +178,10 @@ impl ApiError {
             ErrorKind::Broken => {
                 "the answer to this request never comes whole: check any proxy, and report it with the output of -v".to_owned()
             }
+            ErrorKind::Unavailable if self.status == Some(429) => format!(
+                "the server at {base_url} goes on refusing this for a limit of its own: run again later; nothing is lost, the \
+                 bookmarks stay where they were"
+            ),
             ErrorKind::Unavailable if self.status.is_some() => format!(
                 "the server at {base_url} answers this with an error each time: look into its log, then run again; nothing \
                  is lost, the bookmarks stay where they were"

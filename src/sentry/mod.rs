@@ -16,6 +16,7 @@ pub(crate) mod error;
 pub(crate) mod event_list;
 pub(crate) mod found;
 pub(crate) mod judge;
+pub(crate) mod limited;
 pub(crate) mod limits;
 pub(crate) mod link;
 pub(crate) mod novelty;

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::sentry::endpoint::Endpoint;
 
@@ -18,6 +19,8 @@ pub(crate) struct Patience {
     accepted: AtomicU64,
     /// How many requests of an endpoint were given up since one got better, by the endpoint's path today.
     given_up: Mutex<HashMap<&'static str, u32>>,
+    /// When an endpoint gave its last good answer.
+    progress: Mutex<HashMap<&'static str, Instant>>,
 }
 
 /// How many answers have come so far.
@@ -44,13 +47,27 @@ impl Answers {
 impl Patience {
     /// Begins with the configured number of retries for every endpoint.
     pub(crate) fn new(most: u32) -> Self {
-        Self { most, answered: AtomicU64::new(0), accepted: AtomicU64::new(0), given_up: Mutex::default() }
+        Self {
+            most,
+            answered: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            given_up: Mutex::default(),
+            progress: Mutex::default(),
+        }
     }
 
-    /// Counts a whole answer.
-    pub(crate) fn count(&self, good: bool) {
+    /// Counts a whole answer of an endpoint.
+    pub(crate) fn count(&self, endpoint: &Endpoint, good: bool) {
         self.answered.fetch_add(1, Ordering::Relaxed);
-        self.accepted.fetch_add(u64::from(good), Ordering::Relaxed);
+        if good {
+            self.accepted.fetch_add(1, Ordering::Relaxed);
+            lock(&self.progress).insert(endpoint.paths[0], Instant::now());
+        }
+    }
+
+    /// When an endpoint gave its last good answer.
+    pub(crate) fn progress(&self, endpoint: &Endpoint) -> Option<Instant> {
+        lock(&self.progress).get(endpoint.paths[0]).copied()
     }
 
     /// The answers so far.
@@ -66,23 +83,23 @@ impl Patience {
 
     /// Most retries of a request of this endpoint: half of the configured number for each that was given up, and at least 1.
     pub(crate) fn retries(&self, endpoint: &Endpoint) -> u32 {
-        let given_up = self.lock().get(endpoint.paths[0]).copied().unwrap_or_default();
+        let given_up = lock(&self.given_up).get(endpoint.paths[0]).copied().unwrap_or_default();
         self.most.checked_shr(given_up).unwrap_or_default().max(self.most.min(1))
     }
 
     /// A request was given up although others were answered.
     pub(crate) fn gave_up(&self, endpoint: &Endpoint) {
-        *self.lock().entry(endpoint.paths[0]).or_default() += 1;
+        *lock(&self.given_up).entry(endpoint.paths[0]).or_default() += 1;
     }
 
     /// A request got a good answer after it had failed: it is worth waiting again.
     pub(crate) fn paid_off(&self, endpoint: &Endpoint) {
-        self.lock().remove(endpoint.paths[0]);
+        lock(&self.given_up).remove(endpoint.paths[0]);
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, u32>> {
-        self.given_up.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -113,10 +130,11 @@ mod tests {
     fn good_answers_are_told_from_any() {
         let patience = Patience::new(1);
         let before = patience.answers();
-        patience.count(false);
+        patience.count(&ISSUE_EVENTS, false);
         let after = patience.answers();
         assert!(after.any_since(before) && !after.good_since(before) && !patience.knows_the_server());
-        patience.count(true);
+        patience.count(&ISSUE_EVENTS, true);
         assert!(patience.answers().good_since(after) && patience.knows_the_server());
+        assert!(patience.progress(&ISSUE_EVENTS).is_some() && patience.progress(&PROJECT_EVENTS).is_none());
     }
 }

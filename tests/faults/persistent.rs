@@ -142,13 +142,6 @@ fn json_of_another_shape_is_a_gap() {
 }
 
 #[test]
-fn a_limit_without_end_is_a_gap() {
-    let headers = vec![("Retry-After".to_owned(), "0".to_owned())];
-    let kind = FaultKind::Status { code: 429, body: "\"no\"".into(), content_type: "text/html".into(), headers };
-    run_cases(&persistent("429", &kind, |place| gap(place).filter(|_| place.name == "teams")));
-}
-
-#[test]
 fn redirects_to_another_host_are_refused() {
     let location = "https://elsewhere.example.com/api/0/".to_owned();
     run_cases(&briefly(persistent("redirect", &FaultKind::Redirect { location }, gap)));

@@ -74,27 +74,35 @@ fn broken_bodies() -> Vec<Row> {
     rows
 }
 
-/// The five forms of 429. `reset` is the end of a rate limit's window on the server's clock.
+/// The forms of 429, and headers that are wrong. `reset` is the end of a rate limit's window on the server's clock.
 fn limits(simulator: &Simulator) -> Vec<Row> {
     let reset = (simulator.now().timestamp() + 2).to_string();
     let detail =
         r#"{"detail": "You are attempting to use this endpoint too frequently. Limit is 40 requests in 1 seconds"}"#;
-    let window = |remaining: &'static str| {
+    let window = |remaining: &str, reset: &str| {
         let headers = [
             ("X-Sentry-Rate-Limit-Limit", "40"),
             ("X-Sentry-Rate-Limit-Remaining", remaining),
-            ("X-Sentry-Rate-Limit-Reset", reset.as_str()),
+            ("X-Sentry-Rate-Limit-Reset", reset),
             ("X-Sentry-Rate-Limit-ConcurrentLimit", "25"),
         ];
         status(429, detail, &headers)
     };
     let query = r#"{"detail": "Query rate limit exceeded. Please try again later."}"#;
     vec![
-        ("429 of a window", 1, window("0")),
-        ("429 of concurrency", 1, window("11")),
+        ("429 of a window", 1, window("0", &reset)),
+        ("429 of concurrency", 1, window("11", &reset)),
         ("429 as a bare string", 1, status(429, r#""You are attempting to use this endpoint too frequently.""#, &[])),
         ("429 of a query with Retry-After", 1, status(429, query, &[("Retry-After", "1")])),
         ("429 of a query without", 1, status(429, query, &[])),
+        ("429 that is over at once, and is not", 3, status(429, query, &[("Retry-After", "0")])),
+        ("429 of a window in milliseconds", 1, window("0", &format!("{reset}000"))),
+        ("429 of a window that has passed", 2, window("0", "1")),
+        (
+            "429 of a window that ends in a year",
+            1,
+            window("0", &(simulator.now().timestamp() + 31_000_000).to_string()),
+        ),
     ]
 }
 
