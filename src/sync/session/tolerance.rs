@@ -17,6 +17,10 @@ use crate::sync::session::{Project, Session, reads_with};
 /// Said of what an issue list named and its own request did not find.
 pub(crate) const ISSUE_GONE: &str = "an issue that was merged or deleted since it was listed (404)";
 
+/// Said of an endpoint, and so once a stream, however many things it was asked for.
+const NOT_HERE: &str =
+    "this server does not have it, or does not give it to this organization: leave it out of the selection";
+
 /// For one part of a stream, such as the children of one row. What is gone is skipped, and what could not be read is a gap.
 /// Both are counted, and the result has no value.
 pub(crate) fn tolerate_part<T>(
@@ -35,6 +39,7 @@ pub(crate) fn tolerate_part<T>(
                 output.skip("gone (404)");
             }
         }
+        Tolerance::NotHere => outputs.iter().for_each(|output| output.gap_once(NOT_HERE)),
         Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
             for output in outputs {
                 output.gap(error.to_string());
@@ -130,7 +135,7 @@ pub(crate) async fn tolerate_project<'a>(
             }
             Ok(None)
         }
-        Tolerance::Gone | Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
+        Tolerance::Gone | Tolerance::NotHere | Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
             for output in outputs {
                 output.gap(format!("project {}: {error}", project.slug));
             }
@@ -163,11 +168,11 @@ pub(crate) async fn tolerate_stream(
         Err(SyncError::Api(error)) if error.tolerance() != Tolerance::EndOfRun => error,
         other => return other,
     };
-    let advice = if error.tolerance() == Tolerance::Gone && session.ask_organization().await.is_ok() {
-        leave_out(tap_stream_id)
-    } else {
-        advice(session, &error)
+    let is_missing = match error.tolerance() {
+        Tolerance::NotHere => true,
+        tolerance => tolerance == Tolerance::Gone && session.ask_organization().await.is_ok(),
     };
+    let advice = if is_missing { leave_out(tap_stream_id) } else { advice(session, &error) };
     for output in session.output.streams().filter(|output| reads_with(output.stream, tap_stream_id)) {
         output.gap(format!("{error}; {advice}"));
     }
@@ -183,6 +188,7 @@ pub(crate) fn advice(session: &Session, error: &ApiError) -> String {
 /// What is wrong with a stream, and what to do about it; for a report.
 pub(crate) fn describe(session: &Session, error: &ApiError) -> String {
     match error.tolerance() {
+        Tolerance::NotHere => error.to_string(),
         Tolerance::Gone => format!("{error}: this server does not have it"),
         _ => format!("{error}; {}", advice(session, error)),
     }
