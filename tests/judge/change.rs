@@ -92,180 +92,204 @@ impl Change {
     /// Makes it, and tells the ledger.
     pub fn make(&self, moment: &mut Moment<'_>, ledger: &mut Ledger) {
         let now = moment.now();
-        match self {
-            Self::Advance(seconds) => moment.advance(Duration::from_secs(*seconds)),
+        let done = match self {
+            Self::Advance(seconds) => {
+                moment.advance(Duration::from_secs(*seconds));
+                Some(format!("{seconds} s pass"))
+            }
             Self::Hide { which } => hide(moment, ledger, *which),
             Self::ShowAll => {
-                let projects: Vec<u64> = moment.organization().projects.iter().map(|project| project.id).collect();
+                let projects = projects(moment.organization());
                 for project in projects {
                     moment.allow(project);
                 }
+                Some("the token may see all projects".to_owned())
             }
             Self::BeginMerge { .. } | Self::FinishMerges | Self::Merge { .. } | Self::Unmerge => {
-                moment.edit(|org| self.merge(org, ledger));
+                moment.edit(|org| self.merge(org, ledger))
             }
             Self::Issues { .. } | Self::Events { .. } | Self::Burst { .. } => moment.edit(|org| self.happen(org, now)),
             Self::DeleteIssue { .. } | Self::Resolve { .. } | Self::Release { .. } => {
-                moment.edit(|org| self.work(org, now));
+                moment.edit(|org| self.work(org, now))
             }
-            _ => moment.edit(|org| self.arrange(org, now)),
-        }
+            Self::Rename { .. } | Self::AddProject { .. } | Self::DeleteProject { .. } => {
+                moment.edit(|org| self.arrange(org, now))
+            }
+            _ => moment.edit(|org| self.employ(org, now)),
+        };
         let now = moment.now();
         ledger.observe(moment.organization(), now);
+        ledger.note(now, done.unwrap_or_else(|| format!("{self:?}: there is no such thing")));
     }
 
     /// Events come.
-    fn happen(&self, org: &mut Organization, now: DateTime<Utc>) {
+    fn happen(&self, org: &mut Organization, now: DateTime<Utc>) -> Option<String> {
         match *self {
             Self::Issues { which, category, issues, events } => {
-                let Some(project) = nth(&projects(org), which) else { return };
-                let slug = org.project(project).expect("it was just found").slug.clone();
-                for _ in 0..issues {
-                    org.add_issue_of(category, &slug, events, now);
-                }
+                let slug = slug(org, nth(&projects(org), which)?);
+                let ids: Vec<u64> = (0..issues).map(|_| org.add_issue_of(category, &slug, events, now)).collect();
+                Some(format!("issues {ids:?} ({}) in {slug}, {events} events each", category.name()))
             }
             Self::Events { which, events, late } => {
-                let Some(issue) = nth(&live(org), which) else { return };
-                org.add_events(issue, events, now - TimeDelta::seconds(late));
+                let issue = nth(&live(org), which)?;
+                let ids = org.add_events(issue, events, now - TimeDelta::seconds(late));
+                Some(format!("{events} events of {issue}, {late} s late: {}", ids[0]))
             }
             Self::Burst { which, events } => {
-                let Some(issue) = nth(&live(org), which) else { return };
-                (0..events).for_each(|_| drop(org.add_events(issue, 1, now)));
+                let issue = nth(&live(org), which)?;
+                let ids: Vec<String> = (0..events).flat_map(|_| org.add_events(issue, 1, now)).collect();
+                Some(format!("{events} events of {issue} in one second: {}", ids[0]))
             }
-            _ => unreachable!("no events"),
+            _ => None,
         }
     }
 
     /// People work on issues and releases.
-    fn work(&self, org: &mut Organization, now: DateTime<Utc>) {
+    fn work(&self, org: &mut Organization, now: DateTime<Utc>) -> Option<String> {
         match *self {
             Self::DeleteIssue { which } => {
-                if let Some(issue) = nth(&live(org), which) {
-                    org.delete_issue(issue);
-                }
+                let issue = nth(&live(org), which)?;
+                org.delete_issue(issue);
+                Some(format!("issue {issue} is deleted"))
             }
             Self::Resolve { which } => {
-                if let Some(issue) = nth(&live(org), which) {
-                    org.resolve_issue(issue);
-                }
+                let issue = nth(&live(org), which)?;
+                org.resolve_issue(issue);
+                Some(format!("issue {issue} is resolved"))
             }
             Self::Release { which, late } => {
-                let Some(project) = nth(&projects(org), which) else { return };
-                let slug = org.project(project).expect("it was just found").slug.clone();
+                let slug = slug(org, nth(&projects(org), which)?);
                 let version = format!("app@{}.{}.0", org.releases.len(), which % 100);
                 org.add_release(&slug, &version, now - TimeDelta::seconds(late));
+                Some(format!("release {version} in {slug}, {late} s late"))
             }
-            _ => unreachable!("no work"),
+            _ => None,
         }
     }
 
     /// Issues become one, or two again.
-    fn merge(&self, org: &mut Organization, ledger: &mut Ledger) {
+    fn merge(&self, org: &mut Organization, ledger: &mut Ledger) -> Option<String> {
         match *self {
             Self::Merge { which } => {
-                if let Some((from, into)) = pair(org, which) {
-                    org.merge_issue(from, into);
-                }
+                let (from, into) = pair(org, which)?;
+                org.merge_issue(from, into);
+                Some(format!("issue {from} is merged into {into}"))
             }
             Self::BeginMerge { which } => {
-                if let Some((from, into)) = pair(org, which) {
-                    ledger.begin_merge(from);
-                    org.begin_merge(from, into);
-                }
+                let (from, into) = pair(org, which)?;
+                ledger.begin_merge(from);
+                org.begin_merge(from, into);
+                Some(format!("issue {from} begins to be merged into {into}"))
             }
-            Self::FinishMerges => finish_merges(org, ledger),
+            Self::FinishMerges => Some(format!("merges are done: {:?}", finish_merges(org, ledger))),
             Self::Unmerge => {
                 let is_merged = |existence| matches!(existence, Existence::MergedInto(_));
                 let merged: Vec<u64> =
                     org.issues.iter().filter(|issue| is_merged(issue.existence)).map(|issue| issue.id).collect();
                 let whole = |id: &&u64| org.surviving_issue(**id).is_some() && !ledger.unmerged.contains(*id);
-                let Some(from) = merged.iter().rev().find(whole).copied() else { return };
+                let from = merged.iter().rev().find(whole).copied()?;
                 ledger.unmerge(org, from);
-                org.unmerge_issue(from);
+                let new = org.unmerge_issue(from);
+                Some(format!("what issue {from} had becomes issue {new}"))
             }
-            _ => unreachable!("no merge"),
+            _ => None,
         }
     }
 
-    /// Projects, teams and members come and go.
-    fn arrange(&self, org: &mut Organization, now: DateTime<Utc>) {
+    /// Projects come and go.
+    fn arrange(&self, org: &mut Organization, now: DateTime<Utc>) -> Option<String> {
         match *self {
             Self::Rename { which, digits } => {
-                let Some(project) = nth(&projects(org), which) else { return };
-                let slug = org.project(project).expect("it was just found").slug.clone();
+                let slug = slug(org, nth(&projects(org), which)?);
                 let new = if digits { format!("20{}", which % 10_000) } else { format!("web-{}", which % 10_000) };
-                if org.project_by_slug(&new).is_none() {
-                    org.rename_project(&slug, &new);
+                if is_taken(org, &new) {
+                    return None;
                 }
+                org.rename_project(&slug, &new);
+                Some(format!("project {slug} is now {new}"))
             }
             Self::AddProject { digits } => {
                 let number = org.projects.len() + 1;
-                let slug = if digits {
-                    format!("30{number}{}", now.timestamp())
-                } else {
-                    format!("new-{number}-{}", now.timestamp())
-                };
-                if org.project_by_slug(&slug).is_none() {
-                    org.add_project(&slug, now);
-                    org.add_issue(&slug, 2, now);
+                let kind = if digits { "30" } else { "new-" };
+                let slug = format!("{kind}{number}{}", now.timestamp());
+                if is_taken(org, &slug) {
+                    return None;
                 }
+                let id = org.add_project(&slug, now);
+                let issue = org.add_issue(&slug, 2, now);
+                Some(format!("project {id} {slug} with issue {issue}"))
             }
             Self::DeleteProject { which } => {
-                if let Some(project) = nth(&projects(org), which).filter(|_| org.projects.len() > 2) {
-                    let slug = org.project(project).expect("it was just found").slug.clone();
-                    org.delete_project(&slug);
-                }
+                let project = nth(&projects(org), which).filter(|_| org.projects.len() > 2)?;
+                let slug = slug(org, project);
+                org.delete_project(&slug);
+                Some(format!("project {project} {slug} is deleted"))
             }
+            _ => None,
+        }
+    }
+
+    /// Teams and members come and go.
+    fn employ(&self, org: &mut Organization, now: DateTime<Utc>) -> Option<String> {
+        let teams: Vec<u64> = org.teams.iter().map(|team| team.id).collect();
+        match *self {
             Self::AddTeam { which } => {
-                if let Some(project) = nth(&projects(org), which) {
-                    let slug = format!("crew-{}", org.teams.len() + org.members.len());
-                    let team = org.add_team(&slug, project, now);
-                    org.add_member(team, now);
-                }
+                let project = nth(&projects(org), which)?;
+                let slug = format!("crew-{}-{}", now.timestamp(), org.teams.len() + org.members.len());
+                let team = org.add_team(&slug, project, now);
+                let member = org.add_member(team, now);
+                Some(format!("team {team} with member {member}"))
             }
             Self::DeleteTeam { which } => {
-                let teams: Vec<u64> = org.teams.iter().map(|team| team.id).collect();
-                if let Some(team) = nth(&teams, which).filter(|_| teams.len() > 1) {
-                    org.delete_team(team);
-                }
+                let team = nth(&teams, which).filter(|_| teams.len() > 1)?;
+                org.delete_team(team);
+                Some(format!("team {team} is deleted"))
             }
             Self::AddMember { which } => {
-                let teams: Vec<u64> = org.teams.iter().map(|team| team.id).collect();
-                if let Some(team) = nth(&teams, which) {
-                    org.add_member(team, now);
-                }
+                let team = nth(&teams, which)?;
+                Some(format!("member {} of team {team}", org.add_member(team, now)))
             }
             Self::DeleteMember { which } => {
                 let members: Vec<u64> = org.members.iter().skip(1).map(|member| member.id).collect();
-                if let Some(member) = nth(&members, which) {
-                    org.delete_member(member);
-                }
+                let member = nth(&members, which)?;
+                org.delete_member(member);
+                Some(format!("member {member} is deleted"))
             }
-            _ => unreachable!("nothing to arrange"),
+            _ => None,
         }
     }
 }
 
-/// Ends all merges that are under way.
-pub fn finish_merges(org: &mut Organization, ledger: &mut Ledger) {
+fn slug(org: &Organization, project: u64) -> String {
+    org.project(project).expect("it was just found").slug.clone()
+}
+
+/// Whether a project has this slug, or had it.
+fn is_taken(org: &Organization, slug: &str) -> bool {
+    org.projects.iter().any(|project| project.slug == slug || project.old_slugs.iter().any(|old| old == slug))
+}
+
+/// Ends all merges that are under way, and returns what was merged.
+pub fn finish_merges(org: &mut Organization, ledger: &mut Ledger) -> Vec<u64> {
     let under_way = |issue: &sentry_simulator::Issue| match issue.existence {
         Existence::MergingInto(into) => Some((issue.id, into)),
         _ => None,
     };
     let merges: Vec<_> = org.issues.iter().filter_map(under_way).collect();
-    for (from, into) in merges {
-        ledger.finish_merge(org, from);
-        org.merge_issue(from, into);
+    for (from, into) in &merges {
+        ledger.finish_merge(org, *from);
+        org.merge_issue(*from, *into);
     }
+    merges.into_iter().map(|(from, _)| from).collect()
 }
 
 /// Hides a project from the token, if another one can still be seen.
-fn hide(moment: &mut Moment<'_>, ledger: &mut Ledger, which: u64) {
+fn hide(moment: &mut Moment<'_>, ledger: &mut Ledger, which: u64) -> Option<String> {
     let seen: Vec<u64> = projects(moment.organization()).into_iter().filter(|id| !moment.is_denied(*id)).collect();
-    if let Some(project) = nth(&seen, which).filter(|_| seen.len() > 1) {
-        moment.deny(project);
-        ledger.hide(project);
-    }
+    let project = nth(&seen, which).filter(|_| seen.len() > 1)?;
+    moment.deny(project);
+    ledger.hide(project);
+    Some(format!("the token may not see project {project} {}", slug(moment.organization(), project)))
 }
 
 fn nth(ids: &[u64], which: u64) -> Option<u64> {

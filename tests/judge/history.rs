@@ -51,6 +51,24 @@ pub struct Run {
     pub merge: bool,
 }
 
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.full_refresh {
+            write!(f, "Full refresh. ")?;
+        }
+        if self.merge {
+            write!(f, "States are merged after it. ")?;
+        }
+        if self.date != DateHeader::Right {
+            write!(f, "Date: {:?}. ", self.date)?;
+        }
+        if let Some(stop) = self.stop {
+            write!(f, "{stop:?}. ")?;
+        }
+        self.faults.iter().try_for_each(|fault| write!(f, "{fault}. "))
+    }
+}
+
 /// One step.
 #[derive(Clone, Debug)]
 pub enum Step {
@@ -100,6 +118,21 @@ impl History {
             steps.push(Step::Run(a_run(&mut dice, lists_are_whole, known.sample.is_some())));
         }
         Self { settings, shape, wishes, reveal: dice.chance(80), steps }
+    }
+
+    /// The same history without the changes, faults and stops whose description has one of these words.
+    pub fn without(mut self, words: &[&str]) -> Self {
+        let stays = |text: String| !words.iter().any(|word| text.contains(word));
+        self.steps.retain(|step| !matches!(step, Step::Change(change) if !stays(format!("{change:?}"))));
+        for step in &mut self.steps {
+            if let Step::Run(run) = step {
+                run.changes.retain(|(_, change)| stays(format!("{change:?}")));
+                run.faults.retain(|fault| stays(fault.to_string()));
+                run.stop = run.stop.filter(|stop| stays(format!("{stop:?}")));
+                run.date = if stays(format!("Date: {:?}", run.date)) { run.date } else { DateHeader::Right };
+            }
+        }
+        self
     }
 
     /// The same history up to so many steps.

@@ -13,6 +13,8 @@ pub struct Known {
     pub visible: i64,
     /// The time that it carries.
     pub time: i64,
+    /// Whether the server had it before the first run began.
+    pub early: bool,
 }
 
 /// Everything that came.
@@ -20,6 +22,8 @@ pub struct Known {
 pub struct Ledger {
     /// Events, those that are gone among them, by id.
     pub events: BTreeMap<String, Known>,
+    /// When each issue came to be, in epoch seconds.
+    pub issues: BTreeMap<u64, i64>,
     /// Releases by version.
     pub releases: BTreeMap<String, Known>,
     /// Events that no run can be blamed for.
@@ -32,6 +36,8 @@ pub struct Ledger {
     pub unfinished: bool,
     /// When the first run began.
     pub first_run: Option<i64>,
+    /// What happened, in words.
+    pub diary: Vec<String>,
     running: bool,
     merging: BTreeMap<u64, Merging>,
     hidden: BTreeSet<u64>,
@@ -51,14 +57,24 @@ enum Merging {
 impl Ledger {
     /// Writes down what is new.
     pub fn observe(&mut self, org: &Organization, now: DateTime<Utc>) {
-        let visible = now.timestamp();
+        let (visible, early) = (now.timestamp(), self.first_run.is_none());
         for event in org.issues.iter().flat_map(|issue| &issue.events) {
-            self.events.entry(event.hex()).or_insert(Known { visible, time: event.second() });
+            self.events.entry(event.hex()).or_insert(Known { visible, time: event.second(), early });
+        }
+        for issue in &org.issues {
+            self.issues.entry(issue.id).or_insert(visible);
         }
         for release in &org.releases {
-            let known = Known { visible, time: release.created.timestamp() };
+            let known = Known { visible, time: release.created.timestamp(), early };
             self.releases.entry(release.version.clone()).or_insert(known);
         }
+    }
+
+    /// Notes what happened, in seconds after the first run.
+    pub fn note(&mut self, now: DateTime<Utc>, what: String) {
+        let at = self.first_run.map_or_else(|| "before".to_owned(), |first| format!("{:+} s", now.timestamp() - first));
+        let indent = if self.running { "    " } else { "" };
+        self.diary.push(format!("{indent}{at}: {what}"));
     }
 
     /// A run begins.

@@ -2,8 +2,8 @@
 //! mind and kills runs. When all is quiet again, everything that was promised must have arrived.
 //!
 //! The judge only runs the binary, and reads stdout and the exit code. Histories come from seeds. `SEED=7` plays one,
-//! `HISTORIES=2000` many, `CHARGE=releases` looks only at charges with that text. A history that fails is cut down to its
-//! shortest failing beginning.
+//! `HISTORIES=2000` many, `CHARGE=releases` looks only at charges with that text, and `WITHOUT=Hide,Release` leaves out
+//! what such words describe. A history that fails is cut down to its shortest failing beginning.
 
 mod change;
 mod dice;
@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
 
-use history::{History, Step};
+use history::History;
 
 /// How many failing histories are cut down. Of the others only the charges are told.
 const SHRUNK: u64 = 3;
@@ -31,25 +31,43 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|text| text.parse().ok())
 }
 
-/// Plays a history twice, disturbed and not, and returns the charges.
-fn charges(history: &History) -> Vec<String> {
-    let evidence = play::play(history);
-    let mut charges = verdict::judge(&evidence);
-    let undisturbed = play::play(&history.undisturbed());
-    let calm = verdict::judge(&undisturbed);
-    charges.extend(calm.into_iter().map(|charge| format!("without any fault: {charge}")));
-    charges.extend(verdict::judge_requests(&evidence.runs, &undisturbed.runs));
-    let wanted = std::env::var("CHARGE").unwrap_or_default();
-    charges.retain(|charge| charge.contains(&wanted));
-    charges
+/// The history of a seed, without what the user of the judge does not want to see.
+fn history(seed: u64, now: DateTime<Utc>) -> History {
+    let left_out = std::env::var("WITHOUT").unwrap_or_default();
+    let words: Vec<&str> = left_out.split(',').filter(|word| !word.is_empty()).collect();
+    History::new(seed, now).without(&words)
 }
 
-/// The shortest beginning of a history that fails, and its charges.
-fn shortest(history: &History) -> Option<(History, Vec<String>)> {
+/// What a history has shown.
+struct Case {
+    charges: Vec<String>,
+    /// What happened, in words.
+    diary: Vec<String>,
+}
+
+/// Plays a history twice. If it fails undisturbed, nothing is learned from disturbing it.
+fn case(history: &History) -> Case {
+    let wanted = std::env::var("CHARGE").unwrap_or_default();
+    let undisturbed = play::play(&history.undisturbed());
+    let mut charges = verdict::judge(&undisturbed);
+    charges.retain(|charge| charge.contains(&wanted));
+    if !charges.is_empty() {
+        let charges = charges.iter().map(|charge| format!("without any fault: {charge}")).collect();
+        return Case { charges, diary: undisturbed.ledger.diary };
+    }
+    let disturbed = play::play(history);
+    let mut charges = verdict::judge(&disturbed);
+    charges.extend(verdict::judge_requests(&disturbed.runs, &undisturbed.runs));
+    charges.retain(|charge| charge.contains(&wanted));
+    Case { charges, diary: disturbed.ledger.diary }
+}
+
+/// The shortest beginning of a history that fails, and what it has shown.
+fn shortest(history: &History) -> Option<(History, Case)> {
     (0..=history.steps.len()).find_map(|steps| {
         let beginning = history.first(steps);
-        let charges = charges(&beginning);
-        (!charges.is_empty()).then_some((beginning, charges))
+        let case = case(&beginning);
+        (!case.charges.is_empty()).then_some((beginning, case))
     })
 }
 
@@ -65,7 +83,11 @@ fn histories() {
     };
     let failed = play_all(&seeds, now);
     let shrunk = usize::try_from(number("SHRINK").unwrap_or(SHRUNK)).expect("a small number");
-    failed.iter().take(shrunk).for_each(|seed| tell(*seed, now));
+    std::thread::scope(|scope| {
+        for seed in failed.iter().take(shrunk) {
+            scope.spawn(|| tell(*seed, now));
+        }
+    });
     assert!(failed.is_empty(), "{} of {} histories fail: {failed:?}", failed.len(), seeds.len());
 }
 
@@ -79,7 +101,7 @@ fn play_all(seeds: &[u64], now: DateTime<Utc>) -> Vec<u64> {
                 while let Some(seed) =
                     usize::try_from(next.fetch_add(1, Ordering::SeqCst)).ok().and_then(|at| seeds.get(at))
                 {
-                    let charges = charges(&History::new(*seed, now));
+                    let charges = case(&history(*seed, now)).charges;
                     if let Some(first) = charges.first() {
                         let all = charges.iter().map(|charge| format!("  {}\n", charge.lines().next().unwrap_or("")));
                         say(&format!("SEED={seed} fails:\n{}", all.collect::<String>()));
@@ -97,29 +119,22 @@ fn play_all(seeds: &[u64], now: DateTime<Utc>) -> Vec<u64> {
 
 /// Prints the shortest failing beginning of a seed's history.
 fn tell(seed: u64, now: DateTime<Utc>) {
-    let history = History::new(seed, now);
-    let Some((beginning, charges)) = shortest(&history) else {
+    let history = history(seed, now);
+    let Some((beginning, case)) = shortest(&history) else {
         return say(&format!("SEED={seed} does not fail every time"));
     };
-    let steps: Vec<String> = beginning.steps.iter().map(describe).collect();
+    let settings = &beginning.settings;
     say(&format!(
-        "SEED={seed}, {} of {} steps: {:?}, {:?}, {} rows a page\n{}\n{}",
-        steps.len(),
+        "\nSEED={seed}, the first {} of {} steps: {:?}, new by {:?}, {} rows a page\n  {:?}\n  {}\n{}\n",
+        beginning.steps.len(),
         history.steps.len(),
-        beginning.settings.dialect,
+        settings.dialect,
+        settings.new_by,
+        settings.most_rows,
         beginning.wishes,
-        beginning.settings.most_rows,
-        steps.join("\n"),
-        charges.join("\n")
+        case.diary.join("\n  "),
+        case.charges.join("\n")
     ));
-}
-
-fn describe(step: &Step) -> String {
-    match step {
-        Step::Change(change) => format!("  {change:?}"),
-        Step::Wish(wishes) => format!("  now {wishes:?}"),
-        Step::Run(run) => format!("  run {run:?}"),
-    }
 }
 
 /// Says something aloud, also where a test passes.

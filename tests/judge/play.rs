@@ -109,7 +109,10 @@ impl Player {
     fn step(&mut self, step: &Step) {
         match step {
             Step::Change(change) => self.simulator.now_do(|moment| self.ledger(|ledger| change.make(moment, ledger))),
-            Step::Wish(wishes) => self.wishes = wishes.clone(),
+            Step::Wish(wishes) => {
+                self.ledger(|ledger| ledger.note(self.simulator.now(), format!("now wanted: {wishes:?}")));
+                self.wishes = wishes.clone();
+            }
             Step::Run(run) => self.run(run),
         }
     }
@@ -125,7 +128,10 @@ impl Player {
                 change.make(moment, &mut ledger.lock().unwrap_or_else(PoisonError::into_inner));
             });
         }
-        self.ledger(|ledger| ledger.begin_run(simulator.now()));
+        self.ledger(|ledger| {
+            ledger.note(simulator.now(), format!("a run begins. {run}"));
+            ledger.begin_run(simulator.now());
+        });
         let state = self.state.clone().filter(|_| !run.full_refresh);
         let tap = self.tap(state.as_ref());
         let ended = process::run(tap.command(), simulator, run.stop);
@@ -165,7 +171,14 @@ impl Player {
             log: tail(&ended.log),
         };
         let whole = ran.is_whole();
-        self.simulator.read(|org| self.ledger(|ledger| ledger.end_run(org, whole)));
+        let now = self.simulator.now();
+        self.simulator.read(|org| {
+            self.ledger(|ledger| {
+                ledger.end_run(org, whole);
+                let text = format!("it ends: {:?}, exit code {:?}, {} requests", ran.end, ran.code, ran.requests);
+                ledger.note(now, text);
+            });
+        });
         self.runs.push(ran);
         if let Some(state) = self.target.state.take() {
             let before = self.state.take().filter(|_| run.merge || run.full_refresh);

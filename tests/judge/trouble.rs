@@ -101,6 +101,22 @@ impl Fault {
     }
 }
 
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (from, to) = self.hits;
+        let path = if self.path.is_empty() { "any path" } else { self.path };
+        match to {
+            u64::MAX => write!(f, "All requests to {path}: ")?,
+            _ => write!(f, "Requests {from} to {to} to {path}: ")?,
+        }
+        match &self.kind {
+            FaultKind::Status { code, body, content_type, .. } => write!(f, "{code} {content_type} {body:.40}"),
+            FaultKind::Body { content_type, .. } => write!(f, "200 {content_type}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
 fn page(code: u16, content_type: &str, body: &str) -> FaultKind {
     FaultKind::Status { code, body: body.to_owned(), content_type: content_type.to_owned(), headers: Vec::new() }
 }

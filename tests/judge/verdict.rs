@@ -108,9 +108,7 @@ impl<'a> Court<'a> {
 
     /// Whether what came with this time and this late had to be read.
     fn is_on_time(&self, known: Known, late: i64) -> bool {
-        let from_the_beginning = self.evidence.ledger.first_run.is_some_and(|first| known.visible <= first);
-        let in_time = known.visible - known.time <= late;
-        known.time >= self.start && (from_the_beginning || in_time)
+        known.time >= self.start && (known.early || known.visible - known.time <= late)
     }
 
     /// The events that were promised, by the issue that has them now.
@@ -196,7 +194,8 @@ impl<'a> Court<'a> {
         }
         let written = self.evidence.target.written.get("issues").cloned().unwrap_or_default();
         let promised = self.promised();
-        let lost: Vec<u64> = promised.keys().copied().filter(|id| !written.contains(&vec![id.to_string()])).collect();
+        let lost = promised.iter().filter(|(id, events)| self.has_own(**id, events)).map(|(id, _)| *id);
+        let lost: Vec<u64> = lost.filter(|id| !written.contains(&vec![id.to_string()])).collect();
         let Some(first) = lost.first() else { return Vec::new() };
         let issue = self.evidence.organization.issue(*first).expect("it is live");
         let kind = if issue.category == Category::Error { "" } else { issue.category.name() };
@@ -206,6 +205,13 @@ impl<'a> Court<'a> {
             lost.len(),
             promised.len()
         )]
+    }
+
+    /// Whether an issue has events that came to it, and not only some that were taken out of a merge. Those are old, and
+    /// no window has them.
+    fn has_own(&self, issue: u64, events: &[&Event]) -> bool {
+        let ledger = &self.evidence.ledger;
+        events.iter().any(|event| ledger.events[&event.hex()].visible >= ledger.issues[&issue])
     }
 
     fn releases(&self) -> Vec<String> {
