@@ -8,6 +8,7 @@
 //! - `limits`: rate limits, the number of requests, memory
 //! - `faults`: how a run ends if something goes wrong
 //! - `install`: documents, packages, deployments
+//! - `judge`: whole histories, in which everything may happen
 //!
 //! `laws` checks the sources and the table of streams, `support` runs the tap, and `simulator` is a crate of its own.
 //! All modules are one program, so that they share one build.
@@ -15,6 +16,7 @@
 mod faults;
 mod install;
 mod issues_and_events;
+mod judge;
 mod laws;
 mod limits;
 mod protocol;

@@ -5,14 +5,16 @@ pub mod complete;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, OnceLock};
 
 use sentry_simulator::Simulator;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
 /// A tap with its files. A test may run it several times.
+#[derive(Clone)]
 pub struct Tap {
-    dir: TempDir,
+    dir: Arc<TempDir>,
     config: Map<String, Value>,
     catalog: Option<Value>,
     state: Option<Value>,
@@ -37,7 +39,7 @@ impl Tap {
     /// A tap for any server.
     pub fn at(base_url: &str, organization: &str, token: &str) -> Self {
         let tap = Self {
-            dir: tempfile::tempdir().expect("a temporary folder"),
+            dir: Arc::new(tempfile::tempdir().expect("a temporary folder")),
             config: Map::new(),
             catalog: None,
             state: None,
@@ -139,12 +141,15 @@ pub fn tap() -> Command {
     command
 }
 
-/// What `--discover` prints.
+/// What `--discover` prints. It is asked once.
 pub fn discovered() -> Value {
-    let mut command = tap();
-    command.arg("--discover");
-    let run = Run::of(command);
-    serde_json::from_str(&run.stdout).expect("a catalog")
+    static CATALOG: OnceLock<Value> = OnceLock::new();
+    let ask = || {
+        let mut command = tap();
+        command.arg("--discover");
+        serde_json::from_str(&Run::of(command).stdout).expect("a catalog")
+    };
+    CATALOG.get_or_init(ask).clone()
 }
 
 impl Run {

@@ -25,6 +25,7 @@ pub(crate) fn apply(fault: &FaultKind, reply: &mut Reply, origin: &mut String, c
         FaultKind::RepeatCursor => {
             set_next(reply, call.get("cursor").unwrap_or("0:0:0").to_owned());
         }
+        FaultKind::EmptyPage if reply.link.is_none() => {} // it has no pages
         FaultKind::EmptyPage => {
             reply.body = b"[]".to_vec();
             reply.rows = 0;
