@@ -173,7 +173,7 @@ impl Known {
         if stream.tap_stream_id == "projects"
             && let (Some(id), Some(slug)) = (row.text("id"), row.text("slug"))
         {
-            self.project = Some(Project { id: id.into_owned(), slug: slug.into_owned() });
+            self.project = Some(Project { id: id.into_owned(), slug: slug.into_owned(), has_access: true });
         }
         let value = |(name, field): &(&'static str, &str)| Some((*name, row.text(field)?.into_owned()));
         let values = context.into_iter().chain(stream.child_context.iter().filter_map(value)).collect();

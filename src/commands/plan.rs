@@ -17,6 +17,7 @@ use crate::sentry::endpoint::{Endpoint, Rows};
 use crate::sentry::request::PAGE_ROWS;
 use crate::sentry::window::Window;
 use crate::streams::{self, Source, Stream, TimeFilter};
+use crate::sync::changes::bookmarks::ProjectSet;
 use crate::sync::changes::window::SyncWindow;
 use crate::sync::events::body::asks_for_details;
 use crate::sync::events::plan::{AccessPath, CostModel, PathCost, choose, pages};
@@ -117,7 +118,7 @@ async fn issues_and_events(
     projects: &[Project],
 ) -> Result<(Vec<(&'static str, Cost)>, f64), SyncError> {
     let before = session.client.costs.total().requests;
-    let window = SyncWindow::to_now(session, projects);
+    let window = SyncWindow::to_now(session, ProjectSet { read: projects, hidden: &[] });
     let mut scan = IssueScan::new(session, projects);
     let (mut issues, mut changed) = (Cost::default(), ChangedIssues::default());
     for (start, scope) in window.scan_scopes() {
@@ -136,7 +137,7 @@ async fn issues_and_events(
     for dependent in &window.dependents {
         let of_project = |project: &Project| changed.since(dependent.start(&project.id), &project.id);
         let found: Vec<Vec<&ChangedIssue>> =
-            projects.iter().filter_map(of_project).map(|issues| by_id(issues)).collect();
+            projects.iter().filter_map(of_project).map(|issues| by_id(issues, &[])).collect();
         if dependent.is_events() {
             let (cost, by_server) = events_of(session, &found, &model);
             // All of them are read with the requests of the first. How many rows the events embed is not known.

@@ -134,6 +134,11 @@ impl StreamOutput {
         *lock(&self.tally).skipped.entry(reason.into()).or_default() += 1;
     }
 
+    /// Whether something was skipped for this reason already.
+    pub(crate) fn has_skipped(&self, reason: &str) -> bool {
+        lock(&self.tally).skipped.contains_key(reason)
+    }
+
     /// Notes and logs a part that could not be read.
     pub(crate) fn gap(&self, what: impl Into<String>) {
         let what = what.into();

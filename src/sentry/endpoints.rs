@@ -11,12 +11,12 @@ pub const MAX_PROJECT_IDS: usize = 100;
 /// The organization itself. A run asks for it to learn whether it exists, and the server's time.
 pub const ORGANIZATION: Endpoint = Endpoint { paths: &["organizations/{organization}/"], ..Endpoint::DETAIL };
 
-/// Every issue of an organization (API §2.3). Requests must add `query`, even if it is empty: without it, the server
-/// hides resolved issues.
+/// Every issue of an organization (API §2.3). Requests must add `sort`, and `query`, even if it is empty: without it, the
+/// server hides resolved issues.
 pub const ORGANIZATION_ISSUES: Endpoint = Endpoint {
     paths: &["organizations/{organization}/issues/"],
     page_size: PageSize::Limit,
-    query: &[("sort", "date"), ("groupStatsPeriod", ""), ("collapse", "filtered")],
+    query: &[("groupStatsPeriod", ""), ("collapse", "filtered")],
     scope: "event:read",
     ..Endpoint::LIST
 };

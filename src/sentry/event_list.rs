@@ -17,6 +17,7 @@ use crate::sentry::dialect::event_names::with_sentrys_names;
 use crate::sentry::endpoint::{Endpoint, PathValues};
 use crate::sentry::error::ApiError;
 use crate::sentry::limits::group::LimitGroup;
+use crate::sentry::overlap::{OverlappingPages, Step};
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
@@ -25,6 +26,9 @@ use crate::time::Time;
 
 /// Number of ids that are remembered to detect repeated rows. Rows repeat within a page or two of each other.
 const REMEMBERED: usize = 4096;
+
+/// Times that a list is begun anew because rows have moved, before it is given up.
+const MOST_RESTARTS: usize = 20;
 
 /// Form of the list: which bodies its rows have, and in which order they come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +47,7 @@ pub(crate) struct EventList<'a> {
     values: PathValues,
     window: Window,
     form: Form,
-    pages: Pages<'a>,
+    pages: OverlappingPages<'a>,
     recent: Recent,
     /// The server has sent a row outside the window.
     ignores_window: bool,
@@ -55,6 +59,8 @@ pub(crate) struct EventList<'a> {
     in_order: bool,
     /// The time of the last row, as the server wrote it.
     last_time: Option<String>,
+    /// How often the list had to begin anew.
+    restarts: usize,
 }
 
 /// A page, and which of its rows are new and in the window.
@@ -115,7 +121,7 @@ impl<'a> EventList<'a> {
         window: Window,
         form: Form,
     ) -> Self {
-        let pages = Pages::new(client, request(endpoint, &values, window, form));
+        let pages = overlapping(client, request(endpoint, &values, window, form));
         Self {
             client,
             endpoint,
@@ -130,6 +136,7 @@ impl<'a> EventList<'a> {
             done: false,
             in_order: !form.sample,
             last_time: None,
+            restarts: 0,
         }
     }
 
@@ -145,10 +152,34 @@ impl<'a> EventList<'a> {
         if self.done {
             return Ok(None);
         }
-        match self.pages.next().await? {
-            Some(page) => Ok(Some(self.examine(self.rename_fields(page)?))),
-            None => Ok(None),
+        loop {
+            match self.pages.next().await? {
+                Step::Page(page) => return Ok(Some(self.examine(self.rename_fields(page)?))),
+                Step::End => return Ok(None),
+                Step::RowsMoved => self.go_on_by_time()?,
+            }
         }
+    }
+
+    /// Rows were hidden, since others have gone. Begins anew at the last second that is certain, or at the beginning where
+    /// the list has no window or no order.
+    fn go_on_by_time(&mut self) -> Result<(), ApiError> {
+        self.restarts += 1;
+        if self.restarts > MOST_RESTARTS {
+            let path = request(self.endpoint, &self.values, self.window, self.form).describe();
+            let detail = format!("rows have moved {MOST_RESTARTS} times while the list was read");
+            return Err(ApiError::cut(path, self.endpoint.scope, detail));
+        }
+        let has_windows = !self.ignores_window && self.client.dialect.supports(Capability::EventWindows);
+        if let Some(last) = self.last_second.filter(|_| self.in_order && has_windows) {
+            self.window.end = self.window.end.min(last + TimeDelta::seconds(1));
+        }
+        debug!("{} goes on from {}", self.endpoint.paths[0], self.window.end);
+        self.last_second = None;
+        self.last_time = None;
+        let request = request(self.endpoint, &self.values, self.window, self.form);
+        self.pages = overlapping(self.client, request);
+        Ok(())
     }
 
     fn rename_fields(&self, page: Page) -> Result<Page, ApiError> {
@@ -164,9 +195,10 @@ impl<'a> EventList<'a> {
         let seconds: Vec<Option<Time>> = rows.iter().map(|row| row.as_ref().and_then(second)).collect();
         self.check_window(&seconds);
         let wanted = rows.iter().zip(&seconds).map(|(row, second)| self.is_wanted(row.as_ref(), *second)).collect();
-        self.check_order(&seconds);
+        let repeated = usize::from(self.pages.repeats_a_row());
+        self.check_order(&seconds[repeated.min(seconds.len())..]);
         let until = self.low_watermark();
-        let may_hide_a_row = self.may_hide_a_row(&rows);
+        let may_hide_a_row = self.may_hide_a_row(&rows[repeated.min(rows.len())..]);
         drop(rows);
         EventPage { page, wanted, until, may_hide_a_row }
     }
@@ -237,6 +269,11 @@ impl<'a> EventList<'a> {
         }
         EventPage { page, wanted, until: None, may_hide_a_row: false }
     }
+}
+
+/// The pages of a list, joined by the ids of its rows.
+fn overlapping(client: &Client, request: Request) -> OverlappingPages<'_> {
+    OverlappingPages::new(client, request, |row| row.text("eventID"))
 }
 
 /// A request for the first page. It omits `full` and `sample` unless they are wanted: older servers read any value as

@@ -5,8 +5,6 @@
 //! rows of that key are asked for again, since they may come in another order on each page. Lists that count pages, and
 //! cursors of other servers, are followed as they are. Does not know what the rows mean.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "lists of issues and events are still followed by cursor alone"))]
-
 use std::borrow::Cow;
 
 use tracing::debug;
@@ -21,6 +19,9 @@ use crate::sentry::request::Request;
 
 /// What tells one row of a list from the others; `None` if it has nothing of the kind.
 pub(crate) type RowKey = for<'r> fn(&Row<'r>) -> Option<Cow<'r, str>>;
+
+/// Times that a list is begun because rows have moved, before it is given up.
+const MOST_READINGS: usize = 5;
 
 /// What comes next in a list.
 #[derive(Debug)]
@@ -40,7 +41,14 @@ pub(crate) struct OverlappingPages<'a> {
     key: RowKey,
     /// What the next page must begin with.
     expected: Option<RowName>,
+    /// The last page began with the last row of the page before.
+    repeats: bool,
     moved: bool,
+    /// The request for the first page.
+    first: Request,
+    client: &'a Client,
+    /// How often the list was begun.
+    readings: usize,
 }
 
 /// The key of a row that has one.
@@ -49,7 +57,27 @@ type RowName = Option<String>;
 impl<'a> OverlappingPages<'a> {
     /// Begins like [`Pages::new`]. `key` tells the rows of the list apart.
     pub(crate) fn new(client: &'a Client, request: Request, key: RowKey) -> Self {
-        Self { pages: Pages::new(client, request), key, expected: None, moved: false }
+        let pages = Pages::new(client, request.clone());
+        Self { client, first: request, pages, key, expected: None, repeats: false, moved: false, readings: 1 }
+    }
+
+    /// The next page of a list that has no other order to go on by. Where rows have moved, the list begins anew, so the
+    /// caller has to know rows that it had before.
+    pub(crate) async fn next_page(&mut self) -> Result<Option<Page>, ApiError> {
+        loop {
+            match self.next().await? {
+                Step::Page(page) => return Ok(Some(page)),
+                Step::End => return Ok(None),
+                Step::RowsMoved if self.readings < MOST_READINGS => {
+                    let (readings, first) = (self.readings + 1, self.first.clone());
+                    *self = Self { readings, ..Self::new(self.client, first, self.key) };
+                }
+                Step::RowsMoved => {
+                    let detail = format!("its rows have moved in each of {MOST_READINGS} readings");
+                    return Err(ApiError::cut(self.first.describe(), self.first.endpoint.scope, detail));
+                }
+            }
+        }
     }
 
     /// The next step. Rows that were on the page before may come again. An error is as of [`Pages::next`].
@@ -63,8 +91,14 @@ impl<'a> OverlappingPages<'a> {
             self.moved = true;
             return Ok(Step::RowsMoved);
         }
+        self.repeats = self.expected.is_some();
         self.prepare(&page);
         Ok(Step::Page(page))
+    }
+
+    /// Whether the page that came last began with the last row of the page before.
+    pub(crate) fn repeats_a_row(&self) -> bool {
+        self.repeats
     }
 
     /// Decides how the page after this one is asked for.

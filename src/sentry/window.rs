@@ -38,8 +38,9 @@ impl Window {
     /// The window without the part that is older than the retention. It may be empty.
     #[must_use]
     pub(crate) fn within_retention(self, now: Time) -> Self {
-        // Stays a minute inside the bound: some servers refuse a window that is a second too old (API §1.5).
-        let oldest = whole_second(now) - RETENTION + TimeDelta::minutes(1);
+        // Stays an hour inside the bound. What expires there while a list is read would move issues up in the order by their
+        // first event, and some servers refuse a window that is a second too old (API §1.5).
+        let oldest = whole_second(now) - RETENTION + TimeDelta::hours(1);
         Self { start: self.start.max(oldest), ..self }
     }
 
@@ -70,6 +71,6 @@ mod tests {
         assert!(!window.contains(time("2026-01-01T00:00:02Z")) && !window.contains(time("2025-12-31T23:59:59.999Z")));
         let now = time("2026-11-01T12:00:00Z");
         let clamped = Window { start: time("2020-01-01T00:00:00Z"), end: now }.within_retention(now);
-        assert_eq!(format_time(clamped.start), "2026-08-03T12:01:00Z");
+        assert_eq!(format_time(clamped.start), "2026-08-03T13:00:00Z");
     }
 }

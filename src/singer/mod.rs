@@ -3,7 +3,9 @@
 //! Nothing in this folder knows Sentry. It handles streams, schemas, bookmarks and raw JSON rows.
 
 pub(crate) mod catalog;
+pub(crate) mod frontier;
 pub(crate) mod message;
+pub(crate) mod pending;
 pub(crate) mod progress;
 pub(crate) mod projection;
 pub(crate) mod selection;

@@ -1,13 +1,15 @@
 //! Progress inside a sync window that is half read, so that the next run continues where a killed run stopped.
 //!
 //! Written as `progress_markers`, the Singer SDK's name for the temporary part of a bookmark. A marker covers only
-//! records that were written before it. The number of projects and of parallel reads bounds its size.
+//! records that were written before it. The number of projects and of parallel reads bounds its size. It is an array,
+//! since tools that merge states key by key replace arrays whole: parts of two windows never come together.
 //! Does not know how windows are read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::singer::frontier::Frontier;
 use crate::time::{Time, seconds};
 
 /// A run that has not ended. The next run continues it.
@@ -21,15 +23,18 @@ pub(crate) struct Unfinished {
     pub(crate) done: BTreeSet<String>,
 }
 
-/// A window that is half read: its fixed end, and which part of it is done.
+/// A window that is half read: its fixed end, what was asked for, and which part of it is done.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Progress {
     /// The window's end.
     #[serde(with = "seconds")]
     pub(crate) end: Time,
-    /// Projects that are read up to `end`.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub(crate) done: BTreeSet<String>,
+    /// What was asked for, beside the times: options that change what is written. Progress counts for the same alone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) asked: String,
+    /// Projects that are read up to `end`, each with the start that it was read from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) done: BTreeMap<String, Start>,
     /// Projects that are half read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) projects: BTreeMap<String, Partition>,
@@ -41,12 +46,42 @@ pub(crate) struct Progress {
     pub(crate) position: Position,
 }
 
+/// The start that a project was read from, as it was configured: before it was cut to what the server keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Start(#[serde(with = "seconds")] pub(crate) Time);
+
 impl Progress {
     /// Whether it covers these streams too, beside the progress owner. It does not cover a stream that was selected
     /// later, which is not as far.
     pub(crate) fn holds_for(&self, mut others: impl Iterator<Item = &'static str>) -> bool {
         others.all(|name| self.co_read.contains(name))
     }
+
+    /// Whether a project is read up to the end, from this start on.
+    pub(crate) fn has_done(&self, project: &str, start: Time) -> bool {
+        self.done.get(project) == Some(&Start(start))
+    }
+
+    /// Records that a project is read up to the end, from this start on.
+    pub(crate) fn finish_project(&mut self, project: &str, start: Time) {
+        self.projects.remove(project);
+        self.done.insert(project.to_owned(), Start(start));
+    }
+
+    /// What is done of a project that is half read, from this start on.
+    pub(crate) fn partition(&self, project: &str, start: Time) -> Option<Partition> {
+        self.projects.get(project).filter(|partition| partition.start == Some(start)).cloned()
+    }
+}
+
+/// Tells one row of texts from another, for the state. FNV-1a: it must come out the same in every version.
+pub(crate) fn fingerprint<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in texts.flat_map(|text| text.bytes().chain([0])) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{hash:016x}")
 }
 
 /// A position in a list.
@@ -58,6 +93,9 @@ pub(crate) struct Position {
     /// Which list, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) list: Option<String>,
+    /// The projects that the list is of, as a hash. A project that comes in later has rows above the position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) of: Option<String>,
     /// In a list that is sorted newest first: everything newer than this second is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Time>,
@@ -69,6 +107,9 @@ pub(crate) struct Position {
 /// How far the events of one project are read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Partition {
+    /// The start that it is read from, as it was configured.
+    #[serde(with = "seconds::option", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) start: Option<Time>,
     /// In the project's event list, everything newer than this second is done.
     #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<Time>,
@@ -86,113 +127,7 @@ pub(crate) struct Partition {
     pub(crate) issues: Frontier,
 }
 
-/// Progress over issues that are read in parallel, in the order of their ids. All issues up to one id are done, and
-/// some beyond it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Frontier {
-    /// Every issue up to this one is done.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) issue: Option<String>,
-    /// Issues beyond it that are done or half read: completed out of order.
-    #[serde(default, rename = "ahead", skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) out_of_order: BTreeMap<String, OutOfOrder>,
-}
-
-/// How far an issue beyond the frontier is read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct OutOfOrder {
-    /// Everything newer than this second is done. If absent, the whole issue is done.
-    #[serde(default, with = "seconds::option", skip_serializing_if = "Option::is_none")]
-    pub(crate) until: Option<Time>,
-}
-
-/// Which part of an issue's events is still to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// All of it.
-    Everything,
-    /// Everything that is not newer than this second.
-    Until(Time),
-    /// Nothing.
-    Nothing,
-}
-
-impl Frontier {
-    /// Which part of an issue's events is still to be read.
-    pub(crate) fn left(&self, issue: &str) -> Left {
-        match self.out_of_order.get(issue) {
-            Some(OutOfOrder { until: Some(until) }) => Left::Until(*until),
-            Some(OutOfOrder { until: None }) => Left::Nothing,
-            None if self.issue.as_deref().is_some_and(|done| id_order(issue) <= id_order(done)) => Left::Nothing,
-            None => Left::Everything,
-        }
-    }
-
-    /// Records that an issue is read down to a second.
-    pub(crate) fn advance_to(&mut self, issue: &str, until: Time) {
-        self.out_of_order.insert(issue.to_owned(), OutOfOrder { until: Some(until) });
-    }
-
-    /// Records that an issue is done. `all` are the window's issues in order. The frontier moves past those that are
-    /// done.
-    pub(crate) fn finish<'a>(&mut self, issue: &str, all: impl Iterator<Item = &'a str>) {
-        self.out_of_order.insert(issue.to_owned(), OutOfOrder::default());
-        let frontier = self.issue.clone();
-        let beyond = all.skip_while(|id| frontier.as_deref().is_some_and(|done| id_order(id) <= id_order(done)));
-        for id in beyond {
-            if self.out_of_order.get(id) != Some(&OutOfOrder::default()) {
-                break;
-            }
-            self.out_of_order.remove(id);
-            self.issue = Some(id.to_owned());
-        }
-    }
-}
-
-/// Sorts ids as numbers: they are decimal numbers as text, so a shorter id is smaller.
-pub(crate) fn id_order(id: &str) -> (usize, &str) {
-    (id.len(), id)
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form serde asks for")]
 fn is_zero(number: &u64) -> bool {
     *number == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn the_frontier_forgets_nothing_and_invents_nothing(finish_order in Just((1_u32..40).collect::<Vec<_>>()).prop_shuffle(), stop in 0_usize..40) {
-            let all: Vec<String> = (1..40).map(|id| (id * 7).to_string()).collect();
-            let mut frontier = Frontier::default();
-            let mut done = BTreeSet::new();
-            for id in finish_order.iter().take(stop).map(|id| (id * 7).to_string()) {
-                frontier.finish(&id, all.iter().map(String::as_str));
-                done.insert(id);
-            }
-            for id in &all {
-                let left = if done.contains(id) { Left::Nothing } else { Left::Everything };
-                prop_assert_eq!(frontier.left(id), left, "issue {}", id);
-            }
-            // Only finished issues are kept beyond the frontier.
-            prop_assert!(frontier.out_of_order.len() <= done.len());
-        }
-    }
-
-    #[test]
-    fn a_half_read_issue_is_continued() {
-        let mut frontier = Frontier::default();
-        let until = Time::default();
-        frontier.advance_to("70", until);
-        assert_eq!(frontier.left("70"), Left::Until(until));
-        frontier.finish("7", ["7", "70"].into_iter());
-        assert_eq!((frontier.left("7"), frontier.left("70")), (Left::Nothing, Left::Until(until)));
-        frontier.finish("70", ["7", "70"].into_iter());
-        assert_eq!(frontier, Frontier { issue: Some("70".into()), out_of_order: BTreeMap::new() });
-    }
 }

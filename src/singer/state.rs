@@ -7,10 +7,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
+use serde::de::DeserializeOwned;
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::singer::pending::Pending;
 use crate::singer::progress::{Progress, Unfinished};
 use crate::time::{Time, format_time, parse_time_or_date};
 
@@ -53,6 +55,8 @@ pub(crate) struct Bookmark {
     /// The newest rows that the target has: the `start` that they were noted for, then their fingerprints, newest first.
     /// One list, so that tools that merge states replace it whole.
     pub(crate) rows: Vec<String>,
+    /// What earlier runs could not read, and what they found gone. It is asked for again in each run.
+    pub(crate) pending: Vec<Pending>,
 }
 
 impl State {
@@ -60,7 +64,7 @@ impl State {
     pub(super) fn from_value(value: &Value) -> Self {
         let mut state = Self {
             currently_syncing: value.get("currently_syncing").and_then(Value::as_str).map(str::to_owned),
-            run: value.get("progress_markers").and_then(|run| serde_json::from_value(run.clone()).ok()),
+            run: value.get("progress_markers").and_then(read_whole),
             choice: value.get("choice").and_then(|choice| serde_json::from_value(choice.clone()).ok()),
             ..Self::default()
         };
@@ -121,7 +125,11 @@ impl Bookmark {
             start: read_time(object.get("start")),
             refreshed: read_time(object.get("refreshed")),
             projects: object.get("projects").and_then(Value::as_object).map(read_projects),
-            progress: object.get("progress_markers").and_then(|value| serde_json::from_value(value.clone()).ok()),
+            progress: object.get("progress_markers").and_then(read_whole),
+            pending: object
+                .get("pending")
+                .and_then(|value| serde_json::from_value(value.clone()).ok())
+                .unwrap_or_default(),
             rows: object.get("rows").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default(),
         };
         (bookmark != Self::default()).then_some(bookmark)
@@ -146,9 +154,7 @@ impl Rest<'_> {
         if let Some(stream) = &self.0.currently_syncing {
             map.serialize_entry("currently_syncing", stream)?;
         }
-        if let Some(run) = &self.0.run {
-            map.serialize_entry("progress_markers", run)?;
-        }
+        map.serialize_entry("progress_markers", self.0.run.as_slice())?;
         if let Some(choice) = &self.0.choice {
             map.serialize_entry("choice", choice)?;
         }
@@ -173,26 +179,33 @@ impl Serialize for Bookmark {
             }
         }
         if let Some(projects) = &self.projects {
-            map.serialize_entry("projects", &Projects(projects))?;
+            map.serialize_entry("projects", &Projects(projects, self.start))?;
         }
-        if let Some(progress) = &self.progress {
-            map.serialize_entry("progress_markers", progress)?;
+        if !self.pending.is_empty() {
+            map.serialize_entry("pending", &self.pending)?;
         }
         if !self.rows.is_empty() {
             map.serialize_entry("rows", &self.rows)?;
         }
+        map.serialize_entry("progress_markers", self.progress.as_slice())?;
         map.end()
     }
 }
 
-/// Projects. Only those with a start of their own get a `start`.
-struct Projects<'a>(&'a BTreeMap<String, Option<Time>>);
+/// Projects, each with its start. Tools that merge states key by key join entries of two states, so that none may lean on
+/// the stream's start.
+struct Projects<'a>(&'a BTreeMap<String, Option<Time>>, Option<Time>);
 
 impl Serialize for Projects<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let start = |start: &Option<Time>| start.map(|start| ("start", format_time(start)));
+        let start = |own: &Option<Time>| own.or(self.1).map(|start| ("start", format_time(start)));
         serializer.collect_map(self.0.iter().map(|(id, own)| (id, BTreeMap::from_iter(start(own)))))
     }
+}
+
+/// The one thing in an array. Progress is written so that it is replaced whole when states are merged.
+fn read_whole<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    serde_json::from_value(value.as_array()?.first()?.clone()).ok()
 }
 
 fn read_projects(projects: &Map<String, Value>) -> BTreeMap<String, Option<Time>> {
@@ -221,10 +234,10 @@ mod tests {
         assert_eq!(
             json!(state),
             json!({"bookmarks": {
-                "events": {"start": "2023-01-02T00:00:00Z"},
-                "issues": {"start": "2023-01-01T00:00:00Z"},
-                "teams": {"start": "2023-01-03T00:00:00Z"},
-            }})
+                "events": {"start": "2023-01-02T00:00:00Z", "progress_markers": []},
+                "issues": {"start": "2023-01-01T00:00:00Z", "progress_markers": []},
+                "teams": {"start": "2023-01-03T00:00:00Z", "progress_markers": []},
+            }, "progress_markers": []})
         );
     }
 
@@ -234,15 +247,16 @@ mod tests {
             "events": {
                 "start": "2026-11-22T08:00:00Z", "refreshed": "2026-11-21T00:00:00Z",
                 "rows": ["2026-11-22T08:00:00Z", "00000000000000ff"],
-                "projects": {"1": {}, "2": {"start": "2026-11-20T00:00:00Z"}},
-                "progress_markers": {
-                    "end": "2026-11-23T00:00:00Z", "done": ["1"],
+                "projects": {"1": {"start": "2026-11-22T08:00:00Z"}, "2": {"start": "2026-11-20T00:00:00Z"}},
+                "pending": ["failed 55 1 2026-11-01T00:00:00Z"],
+                "progress_markers": [{
+                    "end": "2026-11-23T00:00:00Z", "asked": "details", "done": {"1": "2026-11-21T00:00:00Z"},
                     "projects": {"2": {
-                        "until": "2026-11-22T12:00:00Z", "taken": 200, "listed": true, "issue": "70",
-                        "ahead": {"71": {}, "99": {"until": "2026-11-22T13:00:00Z"}},
+                        "start": "2026-11-20T00:00:00Z", "until": "2026-11-22T12:00:00Z", "taken": 200, "listed": true,
+                        "issues": ["70 12 340"], "long": ["99 4000 2026-11-22T13:00:00Z"],
                     }},
-                },
-            }}, "currently_syncing": "events", "progress_markers": {"began": "2026-11-23T00:00:00Z", "done": ["teams"]}});
+                }],
+            }}, "currently_syncing": "events", "progress_markers": [{"began": "2026-11-23T00:00:00Z", "done": ["teams"]}]});
         let state = parse(&value.to_string()).expect("a state");
         assert_eq!(json!(state), value);
         let wrapped = json!({"singer_state": value});

@@ -124,12 +124,15 @@ mod tests {
 
     #[test]
     fn a_single_organizations_state_stays_as_it_is() {
-        let value = json!({"bookmarks": {"issues": {"start": "2026-11-22T08:00:00Z"}}});
+        let value = json!({
+            "bookmarks": {"issues": {"start": "2026-11-22T08:00:00Z", "progress_markers": []}},
+            "progress_markers": [],
+        });
         let states = States::parse(&value.to_string(), None, false).expect("states").switch_organization("acme");
         assert_eq!(json!(states), value);
         assert_eq!(
             json!(States::parse("", None, false).expect("states").switch_organization("acme")),
-            json!({"bookmarks": {}})
+            json!({"bookmarks": {}, "progress_markers": []})
         );
     }
 
@@ -137,10 +140,16 @@ mod tests {
     fn each_organization_finds_its_own_state_again() {
         let value = json!({
             "bookmarks": {
-                "issues": {"organizations": {"a": {"start": "2026-11-22T08:00:00Z"}, "b": {"start": "2026-11-21T08:00:00Z"}}},
-                "teams": {"organizations": {"b": {"start": "2026-11-20T08:00:00Z"}}},
+                "issues": {"organizations": {
+                    "a": {"start": "2026-11-22T08:00:00Z", "progress_markers": []},
+                    "b": {"start": "2026-11-21T08:00:00Z", "progress_markers": []},
+                }},
+                "teams": {"organizations": {"b": {"start": "2026-11-20T08:00:00Z", "progress_markers": []}}},
             },
-            "organizations": {"a": {}, "b": {"currently_syncing": "users", "choice": {"projects": "web"}}},
+            "organizations": {
+                "a": {"progress_markers": []},
+                "b": {"currently_syncing": "users", "progress_markers": [], "choice": {"projects": "web"}},
+            },
         });
         let states = States::parse(&value.to_string(), None, true).expect("states").switch_organization("b");
         assert_eq!(states.current.bookmarks.len(), 2);

@@ -183,21 +183,38 @@ fn ten_whole_events_without_a_link_may_be_a_full_page() {
     }
 }
 
-/// The list of events ends too early. Only the count of the issue tells that events are missing.
+/// A link that says that the list has ended.
+fn ended(link: &str) -> Vec<String> {
+    vec![link.replace(r#"results="true""#, r#"results="false""#)]
+}
+
+/// The list of events ends too early. Only the count of the issue tells that events are missing: it is read again by itself.
 #[test]
-fn fewer_events_than_the_issues_announce_are_a_warning() {
+fn events_that_the_issue_list_announced_are_read_again() {
     for by_issue in [false, true] {
         let shape = Shape { projects: 1, issue_sizes: vec![vec![250, 250]], ..Shape::default() };
         let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
         let place = |path: &str| Place { name: "events", path: path.to_owned(), streams: &["events"], list: true };
         let tap = || Tap::new(&simulator).only(&["issues", "events"]).set("fetch_event_details", json!(by_issue));
-        let whole = tap().sync();
-        assert!(!whole.stderr.contains("fewer events"), "{}", whole.stderr);
-        let ended = |link: &str| vec![link.replace("results=\"true\"", "results=\"false\"")];
         strike(&simulator, &place("/events/?"), NthHit::only(2), &FaultKind::OtherLinks(ended));
-        let short = tap().sync();
-        assert!(short.records("events").len() < whole.records("events").len());
-        let said = |line: &str| line.starts_with("WARNING ") && line.contains(" has fewer events");
-        assert!(short.stderr.lines().any(said), "{}", short.stderr);
+        let run = tap().sync();
+        assert_eq!(run.keys("events", "eventID"), simulator.truth().event_ids());
+        assert!(!run.stderr.contains("fewer events"), "{}", run.stderr);
+    }
+}
+
+/// The list never has what was announced. A second reading that brings nothing new proves that the number is off.
+#[test]
+fn an_announced_number_that_is_off_is_a_warning() {
+    for by_issue in [false, true] {
+        let shape = Shape { projects: 1, issue_sizes: vec![vec![250, 250]], ..Shape::default() };
+        let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+        let place = |path: &str| Place { name: "events", path: path.to_owned(), streams: &["events"], list: true };
+        let tap = || Tap::new(&simulator).only(&["issues", "events"]).set("fetch_event_details", json!(by_issue));
+        strike(&simulator, &place("/events/?"), NthHit::every(), &FaultKind::OtherLinks(ended));
+        let run = tap().sync();
+        let said = |line: &&str| line.starts_with("WARNING ") && line.contains(" has fewer events");
+        assert_eq!(run.stderr.lines().filter(said).count(), 1, "{}", run.stderr);
+        assert!(run.stderr.contains(": an issue whose list gives fewer events"), "{}", run.stderr);
     }
 }

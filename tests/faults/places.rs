@@ -45,7 +45,7 @@ pub fn places(simulator: &Simulator) -> Vec<Place> {
         Place::new("users", "/acme/users/?", &["users"], true),
         Place::new("issues", "&query=&", &["issues", "events"], true),
         Place::new("feedback", "&query=issue.category%3Afeedback&", &["issues", "events"], true),
-        Place::new("issue", format!("/issues/{}/?", issue_of(Category::Error)), &["issues", "events"], false),
+        Place::new("issue", format!("/issues/{}/?", issue_of(Category::Error)), &["issues"], false),
         Place::new("project events", format!("/{slug}/events/?"), &["events"], true),
         Place::new("issue events", format!("/issues/{feedback}/events/?"), &["events"], true),
         Place::new("event", format!("/events/{event}/?"), &["events"], false),

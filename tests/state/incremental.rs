@@ -194,8 +194,8 @@ fn nothing_is_said_to_be_gone_from_a_full_table_that_an_interrupted_run_began() 
     let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let first = whole.records("project_detail")[0]["id"].clone();
     let state = json!({
-        "bookmarks": {"project_detail": {"progress_markers": {"end": now, "item": first}}},
-        "progress_markers": {"began": now},
+        "bookmarks": {"project_detail": {"progress_markers": [{"end": now, "item": first}]}},
+        "progress_markers": [{"began": now}],
     });
     let rest = Run::of(tap().state(state).command());
     assert_eq!(rest.records("project_detail").len() + 1, whole.records("project_detail").len());
@@ -213,7 +213,7 @@ fn interrupted(tap: &dyn Fn(&[&str]) -> Tap, first: &[&str], then: &[&str]) -> c
     let is_half_read = |message: &&serde_json::Value| {
         message["value"]["bookmarks"]
             .as_object()
-            .is_some_and(|all| all.values().any(|of| of["progress_markers"].is_object()))
+            .is_some_and(|all| all.values().any(|of| of["progress_markers"][0].is_object()))
     };
     let state = whole.messages.iter().find(is_half_read).expect("a state in the middle")["value"].clone();
     tap(then).state(state).sync()

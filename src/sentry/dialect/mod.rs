@@ -24,6 +24,8 @@ pub enum Capability {
     SeveralProjects,
     /// The organization has a list of issues that can be used (API §2.3).
     OrganizationIssues,
+    /// `sort=new` lists an organization's issues by their first event (API §8).
+    IssuesByCreation,
     /// Lists of issues and of a project's events honour `start` and `end`.
     ListWindows,
     /// The events of an issue honour `start` and `end`.
@@ -43,10 +45,11 @@ pub enum Capability {
 
 impl Capability {
     /// All capabilities, in the order of the README's table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AllProjects,
         Self::SeveralProjects,
         Self::OrganizationIssues,
+        Self::IssuesByCreation,
         Self::ListWindows,
         Self::EventWindows,
         Self::FeedbackIssues,
@@ -62,6 +65,7 @@ impl Capability {
             Self::AllProjects => "`project=-1` in lists",
             Self::SeveralProjects => "issues of several projects in one list",
             Self::OrganizationIssues => "issue list of the organization",
+            Self::IssuesByCreation => "issues by their first event",
             Self::ListWindows => "windows of time in lists of issues and of a project's events",
             Self::EventWindows => "windows of time in an issue's events",
             Self::FeedbackIssues => "feedback issues",
@@ -91,9 +95,10 @@ pub(crate) const MAY_HIDE: &str = "a moment on both sides of a page boundary, of
 
 /// What GlitchTip lacks. Its windows of time look at an issue's first event only. If asked for all projects at once, it
 /// answers with no issue.
-const GLITCHTIP_LACKS: [Capability; 9] = [
+const GLITCHTIP_LACKS: [Capability; 10] = [
     Capability::SeveralProjects,
     Capability::OrganizationIssues,
+    Capability::IssuesByCreation,
     Capability::ListWindows,
     Capability::EventWindows,
     Capability::FeedbackIssues,

@@ -7,16 +7,20 @@ use tracing::info;
 
 use crate::output::stream::StreamOutput;
 use crate::sentry::endpoint::PathValues;
+use crate::sentry::endpoints::ISSUE_DETAIL;
+use crate::sentry::error::Tolerance;
+use crate::sentry::request::Request;
 use crate::singer::progress::Progress;
-use crate::singer::state::{Bookmark, State};
+use crate::singer::state::Bookmark;
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Source, Stream};
-use crate::sync::changes::bookmarks;
+use crate::sync::changes::bookmarks::ProjectSet;
 use crate::sync::events::partition::PartitionCheckpoint;
 use crate::sync::events::plan::AccessPath;
 use crate::sync::events::projects::read_events;
 use crate::sync::events::task::{EventTask, Target, by_id};
 use crate::sync::issues::changed::{ChangedIssue, ChangedIssues};
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::{bookmark_of, start_for};
 use crate::sync::session::{Project, Session};
@@ -50,10 +54,7 @@ impl<'a> Dependent<'a> {
     }
 
     fn new(session: &'a Session, outputs: Vec<&'a StreamOutput>, child: Option<Substream<'a>>) -> Self {
-        let member = |output: &'a StreamOutput| {
-            let bookmark = bookmarks::current(session, output.stream.tap_stream_id).unwrap_or_default();
-            Member { output, bookmark }
-        };
+        let member = |output: &'a StreamOutput| Member { output, bookmark: Checkpoint::bookmark_of(session, output) };
         Self { session, members: outputs.into_iter().map(member).collect(), child }
     }
 
@@ -72,29 +73,20 @@ impl<'a> Dependent<'a> {
         self.child.is_none()
     }
 
-    /// The stream under whose bookmark the progress is kept.
-    fn progress_owner(&self) -> &'static str {
-        self.members[0].output.stream.tap_stream_id
+    /// How far they are in the window up to `end`.
+    fn checkpoint(&self, end: Time) -> Option<Checkpoint<'a>> {
+        Checkpoint::new(self.session, self.outputs().collect(), end)
     }
 
-    /// The streams beside the progress owner.
-    fn co_read(&self) -> impl Iterator<Item = &'static str> {
-        self.outputs().skip(1).map(|output| output.stream.tap_stream_id)
+    /// End of the window that an interrupted run has left half read.
+    pub(crate) fn half_read(&self) -> Option<Time> {
+        Some(self.checkpoint(Time::MIN_UTC)?.interrupted()?.end)
     }
 
-    /// What an interrupted run has done of a window, if it read the same streams together.
-    pub(crate) fn progress(&self) -> Option<&Progress> {
-        let progress = self.members.first()?.bookmark.progress.as_ref()?;
-        progress.holds_for(self.co_read()).then_some(progress)
-    }
-
-    fn progress_up_to(&self, end: Time) -> Option<&Progress> {
-        self.progress().filter(|progress| progress.end == end)
-    }
-
-    /// Projects that an interrupted run has done up to `end`.
-    pub(crate) fn done(&self, end: Time) -> BTreeSet<String> {
-        self.progress_up_to(end).map(|progress| progress.done.clone()).unwrap_or_default()
+    /// Whether an interrupted run has done a project up to `end`.
+    pub(crate) fn has_done(&self, project: &str, end: Time) -> bool {
+        let progress = self.checkpoint(end).and_then(|checkpoint| checkpoint.progress());
+        progress.is_some_and(|progress| progress.has_done(project, self.start(project)))
     }
 
     /// Where a project has to be read from.
@@ -108,99 +100,119 @@ impl<'a> Dependent<'a> {
         self.bookmarks().map(|(_, bookmark)| start_for(bookmark, project, config.start_date, config.lookback))
     }
 
-    /// Reads the streams up to `end`, and moves their bookmarks.
-    pub(crate) async fn read(&self, projects: &[Project], end: Time, found: &ChangedIssues) -> Result<(), SyncError> {
+    /// Reads the streams up to the end of the window, and moves their bookmarks.
+    pub(crate) async fn read(&self, set: ProjectSet<'_>, end: Time, found: &ChangedIssues) -> Result<(), SyncError> {
+        let (projects, Some(checkpoint)) = (set.read, self.checkpoint(end)) else { return Ok(()) };
+        let progress = checkpoint.progress().unwrap_or_default();
         let mut incomplete = found.incomplete(projects);
-        let listed = projects.iter().filter(|project| !found.failed.contains_key(&project.id));
-        let mut done = self.done(end);
-        let mut tasks = Vec::new();
-        for project in listed {
-            match found.since(self.start(&project.id), &project.id) {
-                Some(issues) if !done.contains(&project.id) => tasks.push(self.task(project, by_id(issues), end)),
-                _ => {
-                    done.insert(project.id.clone());
-                }
+        let listed: Vec<&Project> = projects.iter().filter(|project| !found.failed.contains_key(&project.id)).collect();
+        let pending: Vec<Vec<ChangedIssue>> =
+            listed.iter().map(|project| self.pending(&checkpoint, project, found)).collect();
+        let (mut tasks, mut idle) = (Vec::new(), Vec::new());
+        for (project, pending) in listed.into_iter().zip(&pending) {
+            let start = self.start(&project.id);
+            let changed = found.since(start, &project.id).filter(|_| !progress.has_done(&project.id, start));
+            let issues = by_id(changed.map_or(&[][..], Vec::as_slice), pending);
+            if issues.is_empty() {
+                idle.push((&project.id, start));
+            } else {
+                tasks.push(self.task(&checkpoint, project, issues, &progress));
             }
         }
-        self.begin(end, done).await?;
+        let begin =
+            |progress: &mut Progress| idle.into_iter().for_each(|(id, start)| progress.finish_project(id, start));
+        checkpoint.advance_page(begin).await?;
         incomplete.extend(match &self.child {
-            None => read_events(self.session, &self.outputs().collect::<Vec<_>>(), tasks).await?,
-            Some(child) => self.read_children(child, tasks).await?,
+            None => read_events(self.session, &checkpoint, tasks).await?,
+            Some(child) => self.read_children(&checkpoint, child, tasks).await?,
         });
-        self.finish(projects, end, &incomplete).await
+        self.finish(&checkpoint, set, &incomplete).await
+    }
+
+    /// Issues of a project that earlier runs have left.
+    fn pending(&self, checkpoint: &Checkpoint<'_>, project: &Project, found: &ChangedIssues) -> Vec<ChangedIssue> {
+        let changed = found.since(self.start(&project.id), &project.id);
+        let listed = |id: &str| changed?.iter().find(|issue| *issue.id == *id);
+        let pending = checkpoint.pending(project).into_iter();
+        pending.map(|pending| ChangedIssue::left(&pending.key, pending.since, listed(&pending.key))).collect()
     }
 
     /// What is to be read of one project, and what an interrupted run has done of it.
-    fn task<'t>(&self, project: &'t Project, issues: Vec<&'t ChangedIssue>, end: Time) -> EventTask<'t>
-    where
-        'a: 't,
-    {
+    fn task<'t>(
+        &'t self,
+        checkpoint: &'t Checkpoint<'t>,
+        project: &'t Project,
+        issues: Vec<&'t ChangedIssue>,
+        progress: &Progress,
+    ) -> EventTask<'t> {
+        let start = self.start(&project.id);
         let targets = self.outputs().zip(self.starts(&project.id));
-        let partition = self.progress_up_to(end).and_then(|progress| progress.projects.get(&project.id).cloned());
         EventTask {
+            checkpoint,
             project,
             issues,
-            start: self.start(&project.id),
-            end,
+            start,
+            end: checkpoint.end(),
             continues: self.bookmarks().all(|(_, bookmark)| bookmark_of(bookmark, &project.id).is_some()),
             path: AccessPath::ByIssue, // decided for all projects together
-            partition: partition.unwrap_or_default(),
+            partition: progress.partition(&project.id, start).unwrap_or_default(),
             targets: targets.map(|(output, start)| Target { output, start }).collect(),
         }
     }
 
-    /// Says in the state which projects are done up to `end` before anything is read.
-    async fn begin(&self, end: Time, done: BTreeSet<String>) -> Result<(), SyncError> {
-        let goes_on = self.progress_up_to(end).is_some();
-        let begin = |state: &mut State| {
-            let progress = state.progress_mut(self.progress_owner(), end);
-            if !goes_on {
-                *progress = Progress { end, ..Progress::default() };
-            }
-            (progress.done, progress.co_read) = (done, self.co_read().map(str::to_owned).collect());
+    async fn finish(
+        &self,
+        checkpoint: &Checkpoint<'_>,
+        set: ProjectSet<'_>,
+        incomplete: &BTreeSet<String>,
+    ) -> Result<(), SyncError> {
+        let move_on = |name: &'static str, bookmark: &mut Bookmark| {
+            let old = self.bookmarks().find(|(known, _)| *known == name).map(|(_, old)| old.clone());
+            set.advance(bookmark, &old.unwrap_or_default(), checkpoint.end(), incomplete);
         };
-        Ok(self.session.output.state.advance_page(begin).await?)
-    }
-
-    async fn finish(&self, projects: &[Project], end: Time, incomplete: &BTreeSet<String>) -> Result<(), SyncError> {
-        let change = |state: &mut State| {
-            for (name, old) in self.bookmarks() {
-                let after = bookmarks::projects_after(projects, end, old, incomplete);
-                let bookmark = state.bookmark_mut(name);
-                (bookmark.start, bookmark.projects, bookmark.progress) = (Some(end), Some(after), None);
-            }
-        };
-        self.session.output.state.advance(change).await?;
+        checkpoint.finish(move_on).await?;
         for output in self.outputs().filter(|output| output.stream.parent.is_some()) {
             info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
         }
         Ok(())
     }
 
-    /// Reads the children of issues, one project after the other. Returns the projects of which something is missing.
+    /// Reads the children of issues, one project after the other. Returns the projects that have to be read again.
     async fn read_children(
         &self,
+        checkpoint: &Checkpoint<'_>,
         child: &Substream<'_>,
         tasks: Vec<EventTask<'_>>,
     ) -> Result<BTreeSet<String>, SyncError> {
         let mut incomplete = BTreeSet::new();
-        let gaps = || self.outputs().map(|output| output.tally().gaps.len()).sum::<usize>();
+        let gaps = || child.outputs_below().map(|output| output.tally().gaps.len()).sum::<usize>();
         self.members[0].output.expect(tasks.iter().map(|task| task.issues.len() as u64).sum());
         let all: BTreeSet<String> = tasks.iter().map(|task| task.project.id.clone()).collect();
         for task in tasks {
             let before = gaps();
-            let owner = self.progress_owner();
-            let checkpoint = PartitionCheckpoint::new(self.session, owner, task.project, task.end, task.partition);
-            let sound = || !self.outputs().any(StreamOutput::has_gaps);
-            let read = async |issue: &ChangedIssue| child.of(self.session, &self.context(issue), task.end).await;
-            checkpoint.each_issue(&task.issues, sound, read).await?;
-            if gaps() > before {
+            let partition = PartitionCheckpoint::new(checkpoint, task.project, task.start, task.partition);
+            let read = async |issue: &ChangedIssue| self.read_child(child, issue, task.end).await;
+            partition.each_issue(&task.issues, || gaps() == before, read).await?;
+            if gaps() > before || partition.has_to_be_read_again() {
                 incomplete.insert(task.project.id.clone());
             } else {
-                checkpoint.finish().await?;
+                partition.finish().await?;
             }
         }
         Ok(if child.settle(self.session).await? { all } else { incomplete })
+    }
+
+    /// Reads what hangs on one issue. A 404 says that the endpoint is missing only if the issue itself is there.
+    async fn read_child(&self, child: &Substream<'_>, issue: &ChangedIssue, end: Time) -> Result<(), SyncError> {
+        let context = self.context(issue);
+        let result = child.read(self.session, &context, end).await;
+        if let Err(SyncError::Api(error)) = &result
+            && error.tolerance() == Tolerance::Gone
+            && self.session.client.get(&Request::new(&ISSUE_DETAIL, context.values)).await.is_ok()
+        {
+            child.miss(self.session).await?;
+        }
+        result
     }
 
     /// What an issue gives to the streams below it.

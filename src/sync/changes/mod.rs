@@ -1,6 +1,7 @@
 //! Sync windows: issues, and what depends on changed issues, up to one end.
 
-mod bookmarks;
+pub(crate) mod bookmarks;
 pub(crate) mod dependents;
+mod hidden;
 pub(crate) mod window;
 pub(crate) mod windows;

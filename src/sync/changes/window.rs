@@ -8,23 +8,25 @@ use tracing::{debug, warn};
 
 use crate::sentry::dialect::Capability;
 use crate::sentry::window::Window;
-use crate::singer::state::{Bookmark, State};
-use crate::sync::changes::bookmarks;
+use crate::singer::state::Bookmark;
+use crate::sync::changes::bookmarks::{self, ProjectSet};
 use crate::sync::changes::dependents::Dependent;
 use crate::sync::issues::changed::{ChangedIssues, ScanScope};
+use crate::sync::issues::issue::ask_for_details_again;
 use crate::sync::issues::scan::IssueScan;
+use crate::sync::session::Session;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::drive::drive_all;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::{bookmark_of, start_after, start_for};
-use crate::sync::session::{Project, Session};
 use crate::time::{Time, whole_second};
 
 /// A window of issues and of what depends on them.
 pub(crate) struct SyncWindow<'a> {
     /// The run.
     pub(crate) session: &'a Session,
-    /// The projects that are read.
-    pub(crate) projects: &'a [Project],
+    /// The projects.
+    pub(crate) projects: ProjectSet<'a>,
     /// End of the window, which becomes the bookmark (the Singer SDK's signpost).
     pub(crate) end: Time,
     /// Bookmark of the issues, if they are read in this window.
@@ -37,7 +39,7 @@ pub(crate) struct SyncWindow<'a> {
 
 impl<'a> SyncWindow<'a> {
     /// Everything up to now.
-    pub(crate) fn to_now(session: &'a Session, projects: &'a [Project]) -> Self {
+    pub(crate) fn to_now(session: &'a Session, projects: ProjectSet<'a>) -> Self {
         let (issues, dependents) = (bookmarks::current(session, "issues"), Dependent::all(session));
         let end = whole_second(session.client.server_now());
         let refresh = issues.as_ref().is_some_and(|issues| refresh_is_due(session, issues, end));
@@ -45,10 +47,10 @@ impl<'a> SyncWindow<'a> {
     }
 
     /// Reads it, and moves the bookmarks to its end.
-    pub(crate) async fn read(self, scan: &mut IssueScan<'_>) -> Result<(), SyncError> {
-        let progress = self.issues.as_ref().and_then(|issues| issues.progress.as_ref());
-        let progress = progress.filter(|progress| progress.end == self.end);
-        scan.resume(progress.map(|progress| progress.position.clone()));
+    pub(crate) async fn read(self, scan: &mut IssueScan<'a>) -> Result<(), SyncError> {
+        let outputs = self.issues.as_ref().and_then(|_| self.session.output.stream("issues"));
+        let checkpoint = Checkpoint::new(self.session, outputs.into_iter().collect(), self.end);
+        scan.begin(checkpoint.clone());
         let mut found = ChangedIssues::default();
         for (start, scope) in self.scan_scopes() {
             let (emit, detect) = (scope.emit.len(), scope.detect.len());
@@ -58,8 +60,9 @@ impl<'a> SyncWindow<'a> {
         if self.session.client.dialect.supports(Capability::ListWindows) {
             self.name_lost_days();
         }
-        if let Some(bookmark) = &self.issues {
-            self.finish_issues(bookmark, &found).await?;
+        if let (Some(checkpoint), Some(bookmark)) = (&checkpoint, &self.issues) {
+            ask_for_details_again(self.session, checkpoint).await?;
+            self.finish_issues(checkpoint, bookmark, &found).await?;
         }
         let dependents = self.dependents.iter().map(|dependent| dependent.read(self.projects, self.end, &found));
         drive_all(usize::MAX, dependents).await
@@ -72,7 +75,7 @@ impl<'a> SyncWindow<'a> {
         let issues = self.issues.iter().map(|bookmark| ("issues", bookmark));
         let dependents = self.dependents.iter().flat_map(Dependent::bookmarks);
         for (name, bookmark) in issues.chain(dependents) {
-            let read_to = self.projects.iter().filter_map(|project| bookmark_of(bookmark, &project.id)).min();
+            let read_to = self.projects.read.iter().filter_map(|project| bookmark_of(bookmark, &project.id)).min();
             if let Some(start) = read_to.filter(|start| *start < oldest) {
                 warn!("{name}: {} can no longer be had: the server keeps 90 days", Window { start, end: oldest });
             }
@@ -83,8 +86,7 @@ impl<'a> SyncWindow<'a> {
     pub(crate) fn scan_scopes(&self) -> BTreeMap<Time, ScanScope> {
         let mut scopes: BTreeMap<Time, ScanScope> = BTreeMap::new();
         let config = &self.session.config;
-        let done: Vec<_> = self.dependents.iter().map(|dependent| dependent.done(self.end)).collect();
-        for project in self.projects {
+        for project in self.projects.read {
             if let Some(bookmark) = &self.issues {
                 let start = if self.refresh {
                     start_after(None, config.start_date, config.lookback)
@@ -93,7 +95,7 @@ impl<'a> SyncWindow<'a> {
                 };
                 scopes.entry(start).or_default().emit.insert(project.id.clone());
             }
-            for (dependent, _) in self.dependents.iter().zip(&done).filter(|(_, done)| !done.contains(&project.id)) {
+            for dependent in self.dependents.iter().filter(|dependent| !dependent.has_done(&project.id, self.end)) {
                 scopes.entry(dependent.start(&project.id)).or_default().detect.insert(project.id.clone());
             }
         }
@@ -101,18 +103,21 @@ impl<'a> SyncWindow<'a> {
         scopes
     }
 
-    async fn finish_issues(&self, old: &Bookmark, found: &ChangedIssues) -> Result<(), SyncError> {
-        let incomplete = found.incomplete(self.projects);
-        let projects = bookmarks::projects_after(self.projects, self.end, old, &incomplete);
-        let (end, refreshed) = (self.end, self.refresh && incomplete.is_empty());
-        let change = |state: &mut State| {
-            let bookmark = state.bookmark_mut("issues");
-            (bookmark.start, bookmark.projects, bookmark.progress) = (Some(end), Some(projects), None);
+    async fn finish_issues(
+        &self,
+        checkpoint: &Checkpoint<'_>,
+        old: &Bookmark,
+        found: &ChangedIssues,
+    ) -> Result<(), SyncError> {
+        let incomplete = found.incomplete(self.projects.read);
+        let refreshed = self.refresh && incomplete.is_empty();
+        let move_on = |_: &'static str, bookmark: &mut Bookmark| {
+            self.projects.advance(bookmark, old, self.end, &incomplete);
             if refreshed {
-                bookmark.refreshed = Some(end);
+                bookmark.refreshed = Some(self.end);
             }
         };
-        Ok(self.session.output.state.advance(change).await?)
+        Ok(checkpoint.finish(move_on).await?)
     }
 }
 

@@ -3,11 +3,12 @@
 
 use tracing::info;
 
-use crate::singer::progress::Progress;
-use crate::sync::changes::bookmarks;
+use crate::sync::changes::bookmarks::ProjectSet;
 use crate::sync::changes::dependents::Dependent;
+use crate::sync::changes::hidden::part_hidden;
 use crate::sync::changes::window::SyncWindow;
 use crate::sync::issues::scan::IssueScan;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::start_after;
 use crate::sync::session::{Project, Session};
@@ -21,29 +22,32 @@ pub(crate) async fn run(session: &Session, projects: &[Project]) -> Result<(), S
         session.output.begin(output).await?;
     }
     let now = whole_second(session.client.server_now());
-    let mut scan = IssueScan::new(session, projects);
-    while let Some(window) = half_read(session, projects, now) {
+    let (projects, hidden) = part_hidden(session, projects, now).await?;
+    let mut scan = IssueScan::new(session, &projects);
+    let set = ProjectSet { read: &projects, hidden: &hidden };
+    while let Some(window) = half_read(session, set, now) {
         info!("Going on with the window that ends at {}", format_time(window.end));
         window.read(&mut scan).await?;
     }
-    SyncWindow { end: now, ..SyncWindow::to_now(session, projects) }.read(&mut scan).await
+    SyncWindow { end: now, ..SyncWindow::to_now(session, set) }.read(&mut scan).await
 }
 
 /// The earliest window before `now` that an earlier run left half read, with the streams that were read up to its end.
-fn half_read<'a>(session: &'a Session, projects: &'a [Project], now: Time) -> Option<SyncWindow<'a>> {
-    let (issues, dependents) = (bookmarks::current(session, "issues"), Dependent::all(session));
-    let of_issues = issues.iter().filter_map(|bookmark| bookmark.progress.as_ref());
-    let all = of_issues.chain(dependents.iter().filter_map(Dependent::progress));
-    let end = all.map(|progress| progress.end).filter(|end| *end < now).min()?;
-    let of_this_window = |progress: Option<&Progress>| progress.is_none_or(|progress| progress.end == end);
-    let from = issues.as_ref().and_then(|issues| issues.progress.as_ref()?.position.start);
+fn half_read<'a>(session: &'a Session, projects: ProjectSet<'a>, now: Time) -> Option<SyncWindow<'a>> {
+    let window = SyncWindow::to_now(session, projects);
+    let output = session.output.stream("issues").into_iter().collect();
+    let of_issues = Checkpoint::new(session, output, now).and_then(|checkpoint| checkpoint.interrupted());
+    let ends = window.dependents.iter().filter_map(Dependent::half_read);
+    let end = ends.chain(of_issues.as_ref().map(|progress| progress.end)).filter(|end| *end < now).min()?;
+    let of_this_window = |half_read: Option<Time>| half_read.is_none_or(|other| other == end);
+    let from = of_issues.as_ref().and_then(|progress| progress.position.start);
     let beginning = start_after(None, session.config.start_date, session.config.lookback);
     Some(SyncWindow {
-        session,
-        projects,
         end,
         refresh: from == Some(beginning),
-        issues: issues.filter(|issues| of_this_window(issues.progress.as_ref())),
-        dependents: dependents.into_iter().filter(|dependent| of_this_window(dependent.progress())).collect(),
+        issues: window.issues.filter(|_| of_this_window(of_issues.map(|progress| progress.end))),
+        dependents: window.dependents.into_iter().filter(|dependent| of_this_window(dependent.half_read())).collect(),
+        session,
+        projects,
     })
 }

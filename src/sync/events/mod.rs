@@ -1,5 +1,6 @@
 //! Events of the projects in which the issue scan found something, each project by its cheapest access path.
 
+pub(crate) mod announced;
 pub(crate) mod body;
 pub(crate) mod partition;
 pub(crate) mod plan;

@@ -21,6 +21,7 @@ fn issues(counts: &[u64]) -> Vec<ChangedIssue> {
         lifetime: Some(*events),
         last_seen: None,
         is_error: true,
+        since: None,
     };
     counts.iter().map(issue).collect()
 }

@@ -1,10 +1,12 @@
 //! Events of one project by its access path. What has been written goes into the project's partition of the progress, page
 //! by page, so that an interrupted run is continued where it was. Samples are drawn in `sample.rs`.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use crate::sentry::event_list::EventList;
-use crate::singer::progress::Left;
+use crate::singer::frontier::Left;
+use crate::sync::events::announced::Given;
 use crate::sync::events::plan::AccessPath;
 use crate::sync::events::reader::Reader;
 use crate::sync::events::sample::{offer, sampled_issue, write_samples};
@@ -13,13 +15,22 @@ use crate::sync::events::task::EventTask;
 use crate::sync::issues::changed::ChangedIssue;
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::tolerance::{ISSUE_GONE, unless_gone};
+use crate::time::Time;
 
 /// Samples of a project's issues, by id; none where every event is kept.
 type Samples = Option<HashMap<String, Sample>>;
 
+/// Whether the project has to be read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// What is missing is kept by name.
+    Whole,
+    /// More is missing than is kept by name.
+    ReadAgain,
+}
+
 /// Reads the events of one project, and notes in the progress that it is done.
-pub(crate) async fn read_project(session: &Session, task: EventTask<'_>) -> Result<(), SyncError> {
+pub(crate) async fn read_project(session: &Session, task: EventTask<'_>) -> Result<Completeness, SyncError> {
     let reader = Reader::new(session, &task);
     match task.path {
         AccessPath::ByProject => by_project(&reader).await?,
@@ -32,19 +43,20 @@ pub(crate) async fn read_project(session: &Session, task: EventTask<'_>) -> Resu
     }
     reader.log_sampling();
     reader.records.check()?;
-    Ok(reader.checkpoint.finish().await?)
+    if reader.checkpoint.has_to_be_read_again() {
+        return Ok(Completeness::ReadAgain);
+    }
+    reader.checkpoint.finish().await?;
+    Ok(Completeness::Whole)
 }
 
-/// Runs `read` for the issues that are wanted. One that is gone since it was listed is skipped.
+/// Runs `read` for the issues that are wanted.
 async fn each_issue(
     reader: &Reader<'_>,
     wanted: impl Fn(&ChangedIssue) -> bool,
     read: impl AsyncFn(&ChangedIssue) -> Result<(), SyncError>,
 ) -> Result<(), SyncError> {
     let issues: Vec<&ChangedIssue> = reader.task.issues.iter().copied().filter(|issue| wanted(issue)).collect();
-    let read = async |issue: &ChangedIssue| {
-        unless_gone(read(issue).await, || reader.records.skip(ISSUE_GONE)).map(Option::unwrap_or_default)
-    };
     reader.checkpoint.each_issue(&issues, || !reader.records.has_malformed_rows(), read).await
 }
 
@@ -52,14 +64,15 @@ async fn each_issue(
 async fn by_project(reader: &Reader<'_>) -> Result<(), SyncError> {
     let sampling = &reader.session.config.sampling;
     let mut samples: Samples = sampling.fraction.filter(|fraction| *fraction < 1.0).map(|_| HashMap::new());
-    let errors = || reader.task.issues.iter().filter(|issue| issue.is_error);
+    let errors = || reader.task.issues.iter().copied().filter(|issue| issue.is_error);
     if errors().next().is_some() && !reader.checkpoint.partition().listed {
-        let (fresh, before) = (reader.checkpoint.partition().until.is_none(), reader.total.get());
-        newest(reader, reader.project_list(), None, &mut samples).await?;
-        if fresh && sampling.max_per_project.is_none() {
-            let what = format!("project {}", reader.task.project.slug);
-            let announced = errors().map(|issue| issue.events).sum();
-            reader.compare_counts(&what, announced, reader.total.get() - before);
+        let fresh = reader.checkpoint.partition().until.is_none();
+        let mut given = Given::default();
+        newest(reader, reader.project_list(), None, &mut samples, &mut given).await?;
+        if fresh && !sampling.is_on() {
+            let (short, given) = (given.short(errors()), RefCell::new(given));
+            let read = async |issue: &ChangedIssue| read_short_issue(reader, issue, &given).await;
+            reader.checkpoint.again(short.into_iter(), read).await?;
         }
     }
     if samples.is_none() {
@@ -67,11 +80,17 @@ async fn by_project(reader: &Reader<'_>) -> Result<(), SyncError> {
     }
     if sampling.is_on() {
         // One after the other, since each takes what the ones before left over.
-        for issue in reader.task.issues.iter().filter(|issue| !issue.is_error) {
+        let (others, kept) =
+            (reader.task.issues.iter().copied().filter(|issue| !issue.is_error), RefCell::new(samples));
+        let read = async |issue: &ChangedIssue| {
+            let mut samples = kept.take();
             let list = reader.issue_list(issue, false, None);
-            let read = newest(reader, list, Some(&issue.id), &mut samples).await;
-            unless_gone(read, || reader.records.skip(ISSUE_GONE))?;
-        }
+            let result = newest(reader, list, Some(&issue.id), &mut samples, &mut Given::default()).await;
+            kept.replace(samples);
+            result
+        };
+        reader.checkpoint.again(others, read).await?;
+        samples = kept.into_inner();
     } else {
         each_issue(reader, |issue| !issue.is_error, async |issue| whole_issue(reader, issue).await).await?;
     }
@@ -81,12 +100,28 @@ async fn by_project(reader: &Reader<'_>) -> Result<(), SyncError> {
     }
 }
 
+/// Reads an issue by itself, of which a list gave fewer events than were announced.
+async fn read_short_issue(reader: &Reader<'_>, issue: &ChangedIssue, given: &RefCell<Given>) -> Result<(), SyncError> {
+    let mut list = reader.issue_list(issue, false, None);
+    let before = given.borrow().total();
+    while let Some(page) = list.next().await? {
+        reader.say_what_may_be_hidden(&page);
+        let rows = given.borrow_mut().take(page.rows().collect(), Some(&issue.id));
+        reader.records.write(rows, Some(&issue.id)).await?;
+    }
+    if given.borrow().total() == before {
+        reader.warn_of_announced(issue);
+    }
+    Ok(())
+}
+
 /// Writes the rows of a list, or offers them to the samples. Stops at `max_events_per_project`.
 async fn newest(
     reader: &Reader<'_>,
     mut list: EventList<'_>,
     issue: Option<&str>,
     samples: &mut Samples,
+    given: &mut Given,
 ) -> Result<(), SyncError> {
     let most = reader.session.config.sampling.max_per_project;
     let left = || most.map_or(u64::MAX, |most| most.saturating_sub(reader.total.get()));
@@ -94,7 +129,8 @@ async fn newest(
         && let Some(page) = list.next().await?
     {
         reader.say_what_may_be_hidden(&page);
-        let rows: Vec<_> = page.rows().take(usize::try_from(left()).unwrap_or(usize::MAX)).collect();
+        let rows = page.rows().take(usize::try_from(left()).unwrap_or(usize::MAX)).collect();
+        let rows = given.take(rows, issue);
         let count = rows.len() as u64;
         if let Some(by_issue) = samples {
             reader.count(count, 0);
@@ -111,24 +147,38 @@ async fn newest(
     Ok(())
 }
 
-/// Every event of an issue, or what an interrupted run has left of it.
+/// Every event of an issue, or what an interrupted run has left of it. If fewer came than were announced, the issue is read
+/// once more.
 async fn whole_issue(reader: &Reader<'_>, issue: &ChangedIssue) -> Result<(), SyncError> {
-    let until = match reader.checkpoint.partition().issues.left(&issue.id) {
+    let until = match reader.checkpoint.left(issue) {
         Left::Until(until) => Some(until),
         Left::Everything | Left::Nothing => None,
     };
-    let mut list = reader.issue_list(issue, false, until);
-    let mut read = 0;
-    while let Some(page) = list.next().await? {
-        reader.say_what_may_be_hidden(&page);
-        let rows: Vec<_> = page.rows().collect();
-        read += rows.len() as u64;
-        reader.records.write(rows, Some(&issue.id)).await?;
-        match page.until {
-            Some(until) => reader.note(|partition| partition.issues.advance_to(&issue.id, until)).await?,
-            None => reader.session.output.state.advance_page(|_| ()).await?,
+    let mut given = Given::default();
+    issue_pages(reader, issue, until, &mut given).await?;
+    let announced = issue.events.filter(|_| until.is_none() && issue.since.is_none());
+    if announced.is_some_and(|announced| given.total() < announced) {
+        let before = given.total();
+        issue_pages(reader, issue, None, &mut given).await?;
+        if given.total() == before {
+            reader.warn_of_announced(issue);
         }
     }
-    reader.compare_counts(&format!("issue {}", issue.id), issue.events.filter(|_| until.is_none()), read);
+    Ok(())
+}
+
+async fn issue_pages(
+    reader: &Reader<'_>,
+    issue: &ChangedIssue,
+    until: Option<Time>,
+    given: &mut Given,
+) -> Result<(), SyncError> {
+    let (mut list, mut pages) = (reader.issue_list(issue, false, until), 0);
+    while let Some(page) = list.next().await? {
+        reader.say_what_may_be_hidden(&page);
+        pages += 1;
+        reader.records.write(given.take(page.rows().collect(), Some(&issue.id)), Some(&issue.id)).await?;
+        reader.note_pages(issue, pages, page.until).await?;
+    }
     Ok(())
 }

@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use crate::output::stream::StreamOutput;
 use crate::sync::events::body::warn_of_details;
 use crate::sync::events::plan::AccessPath;
 use crate::sync::events::planner;
-use crate::sync::events::project::read_project;
+use crate::sync::events::project::{Completeness, read_project};
 use crate::sync::events::task::EventTask;
 use crate::sync::session::Session;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
 use crate::sync::session::tolerance::tolerate_project;
@@ -20,10 +20,10 @@ const LISTS_AT_ONCE: usize = 24;
 /// Projects read side by side, each by the lists of its issues.
 const PROJECTS_AT_ONCE: usize = 8;
 
-/// Reads the events of all tasks for these outputs. Returns the projects of which something is missing.
+/// Reads the events of all tasks. Returns the projects that have to be read again.
 pub(crate) async fn read_events(
     session: &Session,
-    outputs: &[&StreamOutput],
+    checkpoint: &Checkpoint<'_>,
     mut tasks: Vec<EventTask<'_>>,
 ) -> Result<BTreeSet<String>, SyncError> {
     planner::decide(session, &mut tasks).await;
@@ -34,7 +34,9 @@ pub(crate) async fn read_events(
     let one = async |task: EventTask<'_>| {
         let project = task.project;
         let result = read_project(session, task).await;
-        if tolerate_project(session, outputs.iter().copied(), project, result).await?.is_some() {
+        let again = matches!(&result, Ok(Completeness::ReadAgain));
+        let outputs = checkpoint.outputs().iter().copied();
+        if tolerate_project(session, outputs, project, result.map(drop)).await?.is_some() || again {
             incomplete.borrow_mut().insert(project.id.clone());
         }
         Ok::<(), SyncError>(())

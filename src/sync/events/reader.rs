@@ -19,6 +19,15 @@ use crate::sync::issues::changed::ChangedIssue;
 use crate::sync::session::Session;
 use crate::time::Time;
 
+/// Counted of an issue.
+const FEWER_THAN_ANNOUNCED: &str = "an issue whose list gives fewer events than the issue list announces";
+
+/// The part of a window that the server still has.
+fn kept(session: &Session, window: Window) -> Window {
+    let has_windows = session.client.dialect.supports(Capability::ListWindows);
+    if has_windows { window.within_retention(session.client.server_now()) } else { window }
+}
+
 /// What the events of one project are read with.
 pub(crate) struct Reader<'a> {
     /// The run.
@@ -39,9 +48,7 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Goes on from what an interrupted run has done.
     pub(crate) fn new(session: &'a Session, task: &'a EventTask<'a>) -> Self {
-        let window = Window { start: task.start, end: task.end };
-        let has_windows = session.client.dialect.supports(Capability::ListWindows);
-        let window = if has_windows { window.within_retention(session.client.server_now()) } else { window };
+        let window = kept(session, Window { start: task.start, end: task.end });
         let partition = task.partition.clone();
         Self {
             session,
@@ -50,7 +57,7 @@ impl<'a> Reader<'a> {
             window,
             total: Cell::new(partition.taken),
             kept: Cell::new(0),
-            checkpoint: PartitionCheckpoint::new(session, task.progress_owner(), task.project, task.end, partition),
+            checkpoint: PartitionCheckpoint::new(task.checkpoint, task.project, task.start, partition),
         }
     }
 
@@ -65,7 +72,14 @@ impl<'a> Reader<'a> {
     pub(crate) fn issue_list(&self, issue: &ChangedIssue, sample: bool, until: Option<Time>) -> EventList<'a> {
         let mut values = self.session.values();
         values.push(("issue", issue.id.to_string()));
-        EventList::new(&self.session.client, &ISSUE_EVENTS, values, self.window_until(until), self.form(sample))
+        let window = Window { start: self.start_of(issue), ..self.window_until(until) };
+        EventList::new(&self.session.client, &ISSUE_EVENTS, values, window, self.form(sample))
+    }
+
+    /// An issue that an earlier run has left is read from where its rows are missing.
+    fn start_of(&self, issue: &ChangedIssue) -> Time {
+        let left = issue.since.map(|since| kept(self.session, Window { start: since, ..self.window }).start);
+        left.map_or(self.window.start, |since| since.min(self.window.start))
     }
 
     fn form(&self, sample: bool) -> Form {
@@ -96,15 +110,25 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Warns where a list ended before as many events had come as the issue scan announced: a list that is cut short
-    /// looks like its end.
-    pub(crate) fn compare_counts(&self, what: &str, announced: Option<u64>, read: u64) {
-        if let Some(announced) = announced.filter(|announced| read < *announced) {
-            let project = &self.task.project.slug;
+    /// Notes that the first `pages` of an issue are written, down to a second.
+    pub(crate) async fn note_pages(
+        &self,
+        issue: &ChangedIssue,
+        pages: u64,
+        until: Option<Time>,
+    ) -> Result<(), OutputClosed> {
+        self.checkpoint.note_pages(!self.records.has_malformed_rows(), issue, pages, until).await
+    }
+
+    /// Says, once a run, that an issue has fewer events than the issue list announced, although it was read twice.
+    pub(crate) fn warn_of_announced(&self, issue: &ChangedIssue) {
+        if !self.records.has_skipped(FEWER_THAN_ANNOUNCED) {
+            let (id, project, announced) = (&issue.id, &self.task.project.slug, issue.events.unwrap_or_default());
             warn!(
-                "events: {what} of project {project} has fewer events in its list than announced: {read} of {announced}"
+                "events: issue {id} of project {project} has fewer events in its list than the {announced} that the issue list announced. It was read twice: the announced number is off"
             );
         }
+        self.records.skip(FEWER_THAN_ANNOUNCED);
     }
 
     /// The log lines that users of the original tap know.

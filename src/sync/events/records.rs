@@ -2,7 +2,7 @@
 //! what is wanted.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::json::row::Row;
 use crate::json::text::quote;
@@ -35,6 +35,8 @@ pub(crate) struct EventRecords<'a> {
     project_id: String,
     project_slug: String,
     titles: HashMap<&'a str, &'a str>,
+    /// Issues that earlier runs have left: their rows are wanted whatever their time.
+    left: HashSet<&'a str>,
     /// Records of events need what only details have.
     needs_detail: bool,
     /// Rows of the list are older than what some of the targets want.
@@ -61,6 +63,7 @@ impl<'a> EventRecords<'a> {
             project_id: quote(&project.id),
             project_slug: quote(&project.slug),
             titles,
+            left: issues.iter().filter(|issue| issue.since.is_some()).map(|issue| issue.id.as_ref()).collect(),
             needs_detail: asks_for_details(session),
             needs_whole: wants_whole_bodies(session),
             malformed: Cell::new(0),
@@ -96,6 +99,11 @@ impl<'a> EventRecords<'a> {
         }
     }
 
+    /// Whether something was passed over for this reason already.
+    pub(crate) fn has_skipped(&self, reason: &str) -> bool {
+        self.targets.iter().any(|target| target.output.has_skipped(reason))
+    }
+
     /// A row that can be written: an object with the key. Others are counted.
     pub(crate) fn keyed<'r>(&self, row: Option<Row<'r>>) -> Option<Row<'r>> {
         let row = row.filter(|row| row.text("eventID").is_some());
@@ -124,7 +132,8 @@ impl<'a> EventRecords<'a> {
     fn push(&self, batches: &mut [Batch<'_>], row: &Row<'_>, detail: Option<&Row<'_>>, issue: Option<&str>) {
         let group = row.text("groupID");
         let issue = group.as_deref().or(issue);
-        let time = Window::second_of(row.text("dateCreated").filter(|_| self.starts_differ).as_deref());
+        let filters = self.starts_differ && issue.is_none_or(|issue| !self.left.contains(issue));
+        let time = Window::second_of(row.text("dateCreated").filter(|_| filters).as_deref());
         for (target, batch) in self.targets.iter().zip(batches) {
             if time.is_some_and(|time| time < target.start) {
                 continue;
@@ -165,7 +174,8 @@ impl<'a> EventRecords<'a> {
     ) {
         let body = detail.unwrap_or(row);
         if needs_whole_body(steps) && body.get("entries").is_none() {
-            return output.skip("an event of which the server did not give the whole body");
+            output.skip("an event of which the server did not give the whole body");
+            return;
         }
         let context = self.child_context(row, issue);
         let malformed = extract(body, steps, &mut |raw, places| {

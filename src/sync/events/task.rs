@@ -1,16 +1,20 @@
 //! What is to be read of one project for its changed issues. Data only.
 
 use crate::output::stream::StreamOutput;
-use crate::singer::progress::{Partition, id_order};
+use crate::singer::frontier::id_order;
+use crate::singer::progress::Partition;
 use crate::streams::{Source, Step};
 use crate::sync::events::plan::AccessPath;
 use crate::sync::issues::changed::ChangedIssue;
 use crate::sync::session::Project;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::time::Time;
 
 /// One project's share of a sync window.
 #[derive(Debug)]
 pub(crate) struct EventTask<'a> {
+    /// How far its streams are in the window.
+    pub(crate) checkpoint: &'a Checkpoint<'a>,
     /// The project.
     pub(crate) project: &'a Project,
     /// Its issues with events in the window, in the order of their ids.
@@ -27,13 +31,6 @@ pub(crate) struct EventTask<'a> {
     pub(crate) partition: Partition,
     /// What is written, and from when on.
     pub(crate) targets: Vec<Target<'a>>,
-}
-
-impl EventTask<'_> {
-    /// The stream under whose bookmark the progress is kept: the first that is written.
-    pub(crate) fn progress_owner(&self) -> &'static str {
-        self.targets.first().map_or("events", |target| target.output.stream.tap_stream_id)
-    }
 }
 
 /// A stream that is written from events.
@@ -55,9 +52,10 @@ impl Target<'_> {
     }
 }
 
-/// Issues in the order in which they are read.
-pub(crate) fn by_id(issues: &[ChangedIssue]) -> Vec<&ChangedIssue> {
-    let mut issues: Vec<&ChangedIssue> = issues.iter().collect();
+/// Issues in the order in which they are read. Those that earlier runs have left take the place of the listed ones.
+pub(crate) fn by_id<'a>(listed: &'a [ChangedIssue], left: &'a [ChangedIssue]) -> Vec<&'a ChangedIssue> {
+    let is_left = |issue: &&ChangedIssue| left.iter().any(|other| other.id == issue.id);
+    let mut issues: Vec<&ChangedIssue> = listed.iter().filter(|issue| !is_left(issue)).chain(left).collect();
     issues.sort_by(|a, b| id_order(&a.id).cmp(&id_order(&b.id)));
     issues
 }

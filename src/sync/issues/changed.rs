@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::sentry::error::ApiError;
 use crate::sentry::window::Window;
+use crate::singer::progress::fingerprint;
+use crate::sync::issues::fan_out::PageKeys;
 use crate::sync::session::Project;
 use crate::time::Time;
 
@@ -22,6 +24,19 @@ pub(crate) struct ChangedIssue {
     pub(crate) last_seen: Option<Time>,
     /// Whether project event lists hold its events: error issues only (API §2.7).
     pub(crate) is_error: bool,
+    /// An earlier run has left it, and its rows are missing from here on.
+    pub(crate) since: Option<Time>,
+}
+
+impl ChangedIssue {
+    /// An issue that an earlier run has left. Project lists do not reach back for it, so it is read by itself.
+    pub(crate) fn left(id: &str, since: Time, listed: Option<&Self>) -> Self {
+        let (id, is_error, since) = (id.into(), false, Some(since));
+        match listed {
+            Some(listed) => Self { is_error, since, ..listed.clone() },
+            None => Self { id, title: "".into(), events: None, lifetime: None, last_seen: None, is_error, since },
+        }
+    }
 }
 
 /// Projects whose issues are read from the same moment.
@@ -31,6 +46,13 @@ pub(crate) struct ScanScope {
     pub(crate) emit: BTreeSet<String>,
     /// Projects whose events will be read.
     pub(crate) detect: BTreeSet<String>,
+}
+
+impl ScanScope {
+    /// Tells this choice of projects from others: a project more has rows above any position.
+    pub(crate) fn fingerprint(&self) -> String {
+        fingerprint(self.emit.iter().map(String::as_str))
+    }
 }
 
 /// What the scans of a sync window came to.
@@ -50,6 +72,11 @@ impl ChangedIssues {
         self.changed.get(&start)?.get(project)
     }
 
+    /// Whether issues of any project may be missing.
+    pub(crate) fn misses_something(&self) -> bool {
+        self.malformed || !self.failed.is_empty()
+    }
+
     /// Of these projects, those of which issues may be missing.
     pub(crate) fn incomplete(&self, projects: &[Project]) -> BTreeSet<String> {
         let any = projects.iter().filter(|_| self.malformed).map(|project| &project.id);
@@ -62,18 +89,29 @@ impl ChangedIssues {
 pub(crate) enum ResumePoint {
     /// Nothing.
     Nothing,
-    /// Everything newer than this second.
-    NewerThan(Time),
+    /// Every row whose key is newer than this: the time that the list is sorted by.
+    DownTo(Time),
     /// All of it.
     Everything,
 }
 
 impl ResumePoint {
-    /// Whether an issue of that time is written.
-    pub(crate) fn covers(self, last_seen: Option<Time>) -> bool {
+    /// Whether the rows of a page are written; `keys` are `None` on the last page, or where cursors do not say.
+    pub(crate) fn covers(self, keys: Option<PageKeys>) -> bool {
         match self {
             Self::Nothing => false,
-            Self::NewerThan(until) => last_seen.is_some_and(|last_seen| last_seen > until),
+            Self::DownTo(until) => {
+                keys.is_some_and(|keys| keys.down_to > until || (keys.down_to == until && keys.all_newer))
+            }
+            Self::Everything => true,
+        }
+    }
+
+    /// Whether an interrupted run was further on than this.
+    pub(crate) fn is_beyond(self, other: Time) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::DownTo(until) => until < other,
             Self::Everything => true,
         }
     }

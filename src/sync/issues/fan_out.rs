@@ -3,18 +3,32 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use chrono::DateTime;
+
 use crate::sentry::endpoints::MAX_PROJECT_IDS;
+use crate::sentry::request::PAGE_ROWS;
 use crate::time::Time;
+
+/// The server counts no further (API §1.3).
+const MOST_HITS: usize = 1000;
 
 /// How far one of the lists has been written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SplitPosition {
-    /// Nothing can be said: not begun, or its rows have no order.
+    /// Nothing can be said: not begun, or its cursors do not say.
     Unknown,
-    /// Everything newer than this second.
+    /// Everything whose key is newer than this: the time that the list is sorted by.
     Down(Time),
     /// All of it.
     Whole,
+}
+
+/// How many lists are worth it for so many rows, where so many requests at once use the rate. Each costs about half a page.
+pub(crate) fn lists_for(hits: Option<u64>, at_once: usize) -> usize {
+    match usize::try_from(hits.unwrap_or(0)).unwrap_or(usize::MAX) {
+        MOST_HITS.. if at_once > 1 => at_once * 2, // so that lists of unlike lengths level out
+        hits => at_once.min(hits.div_ceil(PAGE_ROWS).saturating_sub(1) / 2),
+    }
 }
 
 /// Divides projects among lists so that each has about as many rows, going by a sample of the rows.
@@ -43,32 +57,37 @@ pub(crate) fn low_watermark(positions: &[SplitPosition]) -> Option<Time> {
     all?.into_iter().max().filter(|time| *time > Time::MIN_UTC)
 }
 
-/// Whether rows come newest first, and the last of their times.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Order {
-    last: Option<Time>,
-    broken: bool,
+/// What is sure of a page's rows, going by the cursor of the next page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageKeys {
+    /// No row has an older key than this, in whole seconds: the time that the list is sorted by.
+    pub(crate) down_to: Time,
+    /// No row has this very key.
+    pub(crate) all_newer: bool,
 }
 
-impl Order {
-    /// Takes the times of more rows.
-    pub(crate) fn add(&mut self, times: impl Iterator<Item = Time>) {
-        for time in times {
-            self.broken |= self.last.is_some_and(|last| time > last);
-            self.last = Some(time);
-        }
-    }
-
-    /// Everything newer than this has come.
-    pub(crate) fn down_to(self) -> Option<Time> {
-        self.last.filter(|_| !self.broken)
+impl PageKeys {
+    /// Reads the cursor of the next page: the key of its first row in milliseconds, and how many rows of that key were on
+    /// pages before (API §1.3). `None` for cursors of other kinds.
+    pub(crate) fn of_cursor(next: &str) -> Option<Self> {
+        let mut parts = next.split(':');
+        let milliseconds: f64 = parts.next()?.parse().ok()?;
+        let all_newer = parts.next()?.parse::<u64>().ok()? == 0;
+        // Lists that count rows or pages have small numbers in this place.
+        let is_time = (FIRST_TIME..LAST_TIME).contains(&milliseconds);
+        #[expect(clippy::cast_possible_truncation, reason = "it is in range")]
+        let seconds = (milliseconds / 1000.0).ceil() as i64;
+        is_time.then(|| Some(Self { down_to: DateTime::from_timestamp(seconds, 0)?, all_newer }))?
     }
 }
+
+/// The year 2001, in milliseconds. Sentry is younger.
+const FIRST_TIME: f64 = 978_307_200_000.0;
+/// The year 9999.
+const LAST_TIME: f64 = 253_370_764_800_000.0;
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
 
     fn time(seconds: i64) -> Time {
@@ -84,12 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn rows_out_of_order_say_nothing_of_the_rest() {
-        let mut ordered = Order::default();
-        ordered.add([9, 9, 4].into_iter().map(time));
-        assert_eq!(ordered.down_to(), Some(time(4)));
-        ordered.add([5].into_iter().map(time));
-        assert_eq!(ordered.down_to(), None);
+    fn cursors_say_how_far_a_list_is_where_they_are_times() {
+        let keys = |seconds, all_newer| Some(PageKeys { down_to: time(seconds), all_newer });
+        assert_eq!(PageKeys::of_cursor("1541430000000:3:0"), keys(1_541_430_000, false));
+        assert_eq!(PageKeys::of_cursor("1541430000000.0:0:0"), keys(1_541_430_000, true));
+        assert_eq!(PageKeys::of_cursor("1541430000001:0:0"), keys(1_541_430_001, true));
+        for cursor in ["0:100:0", "100:1:0", "cD0yMDI2", "x:1:0", "-1:0:0", "NaN:0:0", "1541430000000"] {
+            assert_eq!(PageKeys::of_cursor(cursor), None, "{cursor}");
+        }
     }
 
     #[test]

@@ -5,17 +5,21 @@
 
 use std::borrow::Cow;
 
+use tracing::debug;
+
 use crate::json::row::Row;
 use crate::output::stream::Batch;
 use crate::sentry::endpoints::ISSUE_DETAIL;
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
+use crate::singer::pending::{Pending, Why};
 use crate::sync::issues::changed::ChangedIssue;
 use crate::sync::session::Session;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::drive::drive_in_order;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::tolerance::unless_gone;
+use crate::sync::session::tolerance::{Answer, answer_of};
 use crate::time::Time;
 
 /// Detail requests at once; the server's bucket allows five a second.
@@ -67,6 +71,7 @@ impl<'a> IssueRow<'a> {
                 .and_then(|life| Window::second_of(life.text("lastSeen").as_deref()))
                 .or(self.last_seen),
             is_error: category.is_none_or(|category| category == "error"),
+            since: None,
         }
     }
 
@@ -81,13 +86,25 @@ impl<'a> IssueRow<'a> {
 }
 
 /// Writes the records of issues, with their details if the configuration asks for them.
-pub(crate) async fn write_issues(session: &Session, issues: &[&IssueRow<'_>]) -> Result<(), SyncError> {
-    let Some(output) = session.output.stream("issues") else {
+pub(crate) async fn write_issues(
+    session: &Session,
+    checkpoint: Option<&Checkpoint<'_>>,
+    issues: &[&IssueRow<'_>],
+) -> Result<(), SyncError> {
+    let (Some(output), Some(checkpoint)) = (session.output.stream("issues"), checkpoint) else {
         return Ok(());
     };
     let mut batch = output.batch(issues.iter().map(|issue| issue.row.raw().len()).sum());
     if session.config.fetch_issue_details {
-        let details = issues.iter().map(|issue| async { Ok::<_, SyncError>((*issue, detail(session, issue).await?)) });
+        let details = issues.iter().map(|issue| async {
+            let left = Pending {
+                why: Why::Failed,
+                key: issue.id.to_string(),
+                project: issue.project.to_string(),
+                since: checkpoint.end(),
+            };
+            Ok::<_, SyncError>((*issue, detail(session, checkpoint, left).await?))
+        });
         drive_in_order(DETAILS_AT_ONCE, details, |(issue, page)| push(&mut batch, issue, page.as_ref())).await?;
     } else {
         for issue in issues {
@@ -97,16 +114,50 @@ pub(crate) async fn write_issues(session: &Session, issues: &[&IssueRow<'_>]) ->
     Ok(session.output.send(batch).await?)
 }
 
-/// The issue's detail; `None` where it was merged away or deleted since it was listed.
-async fn detail(session: &Session, issue: &IssueRow<'_>) -> Result<Option<Page>, SyncError> {
+/// The issue's detail; `None` where it was merged away or deleted since it was listed, and where it cannot be read. Then
+/// each run asks for it again, while all others go on.
+async fn detail(session: &Session, checkpoint: &Checkpoint<'_>, left: Pending) -> Result<Option<Page>, SyncError> {
     let mut values = session.values();
-    values.push(("issue", issue.id.to_string()));
-    let page = session.client.get(&Request::new(&ISSUE_DETAIL, values)).await;
-    unless_gone(page.map_err(SyncError::from), || {
-        if let Some(output) = session.output.stream("issues") {
-            output.skip("details of an issue that is gone (404)");
+    values.push(("issue", left.key.clone()));
+    let outputs = checkpoint.outputs();
+    let result = session.client.get(&Request::new(&ISSUE_DETAIL, values)).await.map_err(SyncError::from);
+    let error = match answer_of(result)? {
+        Answer::Read(page) => {
+            checkpoint.forget_pending(&left.key);
+            return Ok(Some(page));
         }
-    })
+        Answer::Gone(error) => {
+            debug!("{error}");
+            checkpoint.forget_pending(&left.key);
+            for output in outputs {
+                output.skip("details of an issue that is gone (404)");
+            }
+            return Ok(None);
+        }
+        Answer::Failed(error) => error,
+    };
+    let name = format!("issue {}", left.key);
+    if !checkpoint.keep_pending(left) {
+        return Err(error.into());
+    }
+    for output in outputs {
+        output.gap(format!("{name}: {error}"));
+    }
+    Ok(None)
+}
+
+/// Asks again for the details that earlier runs could not read.
+pub(crate) async fn ask_for_details_again(session: &Session, checkpoint: &Checkpoint<'_>) -> Result<(), SyncError> {
+    for left in checkpoint.all_pending().into_iter().filter(|_| session.config.fetch_issue_details) {
+        if let Some(page) = detail(session, checkpoint, left).await?
+            && let (Some(row), Some(output)) = (page.rows().next().flatten(), checkpoint.outputs().first())
+        {
+            let mut batch = output.batch(page.size());
+            batch.push(&row, &[]);
+            session.output.send(batch).await?;
+        }
+    }
+    Ok(())
 }
 
 fn push(batch: &mut Batch<'_>, issue: &IssueRow<'_>, detail: Option<&Page>) {

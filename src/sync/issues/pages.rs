@@ -1,8 +1,7 @@
 //! The pages of a list of issues: rows noted and written, and how far the list has come.
 //!
-//! A long list is split: it goes on as several lists, each of some of the projects, side by side. A page must be had
-//! before the next can be asked for, so one list alone leaves most of the rate unused where answers take long. How servers
-//! differ in listing issues is known to the scan alone.
+//! A long list is split into lists of some of the projects each, side by side: a page must be had before the next can be
+//! asked for, so one list alone leaves most of the rate unused. How servers differ is known to the scan alone.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,33 +13,35 @@ use crate::json::row::Row;
 use crate::sentry::dialect::{Capability, MAY_HIDE};
 use crate::sentry::error::Tolerance;
 use crate::sentry::limits::group::LimitGroup;
+use crate::sentry::overlap::OverlappingPages;
 use crate::sentry::page::Page;
-use crate::sentry::pages::Pages;
-use crate::sentry::request::{PAGE_ROWS, Request};
+use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::singer::progress::Position;
-use crate::singer::state::State;
 use crate::sync::issues::changed::{IssueList, ResumePoint};
-use crate::sync::issues::fan_out::{Order, SplitPosition, divide, low_watermark};
+use crate::sync::issues::fan_out::{PageKeys, SplitPosition, divide, lists_for, low_watermark};
 use crate::sync::issues::issue::{IssueRow, write_issues};
 use crate::sync::session::Session;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
 use crate::time::Time;
 
-/// The server counts no further (API §1.3).
-const MOST_HITS: usize = 1000;
 /// Times that the newest part of a window is looked at again before the walk is taken for complete.
 const MAX_RECHECKS: usize = 5;
 
 /// One reading of a list, with what is read along with it.
 pub(crate) struct IssuePages<'a, 'l, 's> {
     session: &'a Session,
+    /// How far the records are written; absent where none are.
+    checkpoint: Option<&'l Checkpoint<'a>>,
     list: RefCell<&'l mut IssueList<'s>>,
     name: &'l str,
     /// What an interrupted run has written of it.
     resume_point: ResumePoint,
     has_windows: bool,
+    /// By first event: nothing that is not read yet can move above the cursor.
+    by_creation: bool,
     /// How far the list is, and each list that it was split into.
     positions: RefCell<Vec<SplitPosition>>,
     any: Cell<bool>,
@@ -60,7 +61,6 @@ struct Reading {
     start: Time,
     /// Its place among the positions; none when it is read again.
     nth: Option<usize>,
-    order: Order,
     tally: Tally,
     /// The time of the last row of the page before.
     last: Option<Time>,
@@ -68,7 +68,7 @@ struct Reading {
 
 impl Reading {
     fn new(start: Time, nth: Option<usize>) -> Self {
-        Self { start, nth, order: Order::default(), tally: Tally::default(), last: None }
+        Self { start, nth, tally: Tally::default(), last: None }
     }
 }
 
@@ -76,13 +76,15 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
     /// For one reading of `list`. Under its `name` the state remembers how much of it is written.
     pub(crate) fn new(
         session: &'a Session,
+        checkpoint: Option<&'l Checkpoint<'a>>,
         list: &'l mut IssueList<'s>,
         name: &'l str,
         resume_point: ResumePoint,
     ) -> Self {
         let (list, positions, any) = (RefCell::new(list), RefCell::default(), Cell::new(false));
-        let has_windows = session.client.dialect.supports(Capability::ListWindows);
-        Self { session, list, name, resume_point, has_windows, positions, any }
+        let supports = |capability| session.client.dialect.supports(capability);
+        let (has_windows, by_creation) = (supports(Capability::ListWindows), supports(Capability::IssuesByCreation));
+        Self { session, checkpoint, list, name, resume_point, has_windows, by_creation, positions, any }
     }
 
     /// Whether any page has come.
@@ -101,9 +103,10 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         let began = self.session.client.server_now();
         let start = self.list.borrow().window.start;
         let (nth, other) = (self.begin(), companion.map(|_| self.begin()));
+        let request = &self.resumed(request);
         let mut pages = self.pages(request, start);
         let mut reading = Reading::new(start, Some(nth));
-        let Some(page) = pages.next().await? else { return Ok(()) };
+        let Some(page) = pages.next_page().await? else { return Ok(()) };
         let splits = if divisible && page.next.is_some() { self.splits(&page) } else { Vec::new() };
         let over = self.take(&page, &mut reading).await?;
         drop(page);
@@ -118,7 +121,7 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
     async fn companion(&self, request: Option<&Request>, nth: Option<usize>, began: Time) -> Result<(), SyncError> {
         let Some(request) = request else { return Ok(()) };
         let start = self.list.borrow().window.start;
-        match self.rest(self.pages(request, start), Reading::new(start, nth)).await {
+        match self.rest(self.pages(&self.resumed(request), start), Reading::new(start, nth)).await {
             Err(SyncError::Api(error)) if error.tolerance() == Tolerance::NotOnThisServer => {
                 debug!("{error}; this server has no feedback issues");
                 self.session.client.dialect.refused(Capability::FeedbackIssues);
@@ -135,7 +138,7 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         &self,
         request: &Request,
         splits: &[Vec<String>],
-        pages: Pages<'_>,
+        pages: OverlappingPages<'_>,
         reading: Reading,
     ) -> Result<Tally, SyncError> {
         if splits.len() < 2 {
@@ -172,8 +175,8 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         Ok(sum.get())
     }
 
-    async fn rest(&self, mut pages: Pages<'_>, mut reading: Reading) -> Result<Tally, SyncError> {
-        while let Some(page) = pages.next().await? {
+    async fn rest(&self, mut pages: OverlappingPages<'_>, mut reading: Reading) -> Result<Tally, SyncError> {
+        while let Some(page) = pages.next_page().await? {
             if self.take(&page, &mut reading).await? {
                 break;
             }
@@ -182,16 +185,17 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         Ok(reading.tally)
     }
 
-    /// Reads a list's newest part again as long as that brings something new.
+    /// Reads the newest part of a list by last event again, as long as that brings something new.
     ///
     /// An issue that gets a late event while the list is being read moves above the cursor and would be missed, and with
     /// it its older events for good. Where it went is the newest part, as far back as events are expected to be late.
+    /// Servers that list by first event need none of this.
     async fn recheck(&self, request: &Request, began: Time, mut tally: Tally) -> Result<(), SyncError> {
         let window = self.list.borrow().window;
         let lookback = TimeDelta::from_std(self.session.config.lookback).unwrap_or_default();
         let start = window.start.max(began - lookback.max(TimeDelta::minutes(1)));
         for _ in 0..MAX_RECHECKS {
-            if tally.pages < 2 || start >= window.end {
+            if self.by_creation || tally.pages < 2 || start >= window.end {
                 break;
             }
             tally = self.rest(self.pages(request, start), Reading::new(start, None)).await?;
@@ -203,10 +207,22 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         Ok(())
     }
 
-    fn pages(&self, request: &Request, start: Time) -> Pages<'a> {
+    /// The request from where an interrupted run stopped, if only records are wanted. To know which issues have events, the
+    /// whole list has to be read.
+    fn resumed(&self, request: &Request) -> Request {
+        let mut request = request.clone();
+        if let (ResumePoint::DownTo(key), true) = (self.resume_point, self.list.borrow().scope.detect.is_empty()) {
+            // A second more than the position says: servers differ in how they round it.
+            request.cursor = Some(format!("{}:0:0", key.timestamp_millis() + 1000));
+        }
+        request
+    }
+
+    fn pages(&self, request: &Request, start: Time) -> OverlappingPages<'a> {
         let request = request.clone();
         let window = Window { start, ..self.list.borrow().window };
-        Pages::new(&self.session.client, if self.has_windows { request.within(window) } else { request })
+        let request = if self.has_windows { request.within(window) } else { request };
+        OverlappingPages::new(&self.session.client, request, |row| row.text("id"))
     }
 
     /// A place among the positions.
@@ -230,14 +246,16 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         let issues: Vec<IssueRow<'_>> = rows.iter().filter_map(|row| IssueRow::read(row, counted)).collect();
         self.count_malformed_rows(page.len() - issues.len());
         self.say_what_may_be_hidden(&issues, reading);
-        reading.order.add(issues.iter().filter_map(|issue| issue.last_seen));
         let older = |issue: &IssueRow<'_>| issue.last_seen.is_some_and(|last_seen| last_seen < reading.start);
         let past = !issues.is_empty() && issues.iter().all(older);
         let fresh = self.note_new(issues.iter().filter(|issue| !older(issue)));
         (reading.tally.pages, reading.tally.new) = (reading.tally.pages + 1, reading.tally.new + fresh.len());
-        write_issues(self.session, &self.unwritten(fresh, again)).await?;
+        let keys = page.next.as_deref().and_then(PageKeys::of_cursor);
+        if again || !self.resume_point.covers(keys) {
+            write_issues(self.session, self.checkpoint, &self.wanted(fresh)).await?;
+        }
         if !again {
-            self.advance_to(reading.nth, reading.order.down_to().map_or(SplitPosition::Unknown, SplitPosition::Down));
+            self.advance_to(reading.nth, keys.map_or(SplitPosition::Unknown, |keys| SplitPosition::Down(keys.down_to)));
             self.save_position().await?;
         }
         Ok(past && !self.has_windows) // newest first: what follows is older still
@@ -261,13 +279,10 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         fresh
     }
 
-    /// Of these issues, those whose records are wanted and not yet written. An issue that moved up the list is written
-    /// `again` if it comes again.
-    fn unwritten<'i, 'r>(&self, issues: Vec<&'i IssueRow<'r>>, again: bool) -> Vec<&'i IssueRow<'r>> {
-        let resume_point = if again { ResumePoint::Nothing } else { self.resume_point };
+    /// Of these issues, those whose records are wanted.
+    fn wanted<'i, 'r>(&self, issues: Vec<&'i IssueRow<'r>>) -> Vec<&'i IssueRow<'r>> {
         let list = self.list.borrow();
-        let wanted = |issue: &&IssueRow<'_>| list.emits(&issue.project) && !resume_point.covers(issue.last_seen);
-        issues.into_iter().filter(wanted).collect()
+        issues.into_iter().filter(|issue| list.emits(&issue.project)).collect()
     }
 
     /// Some servers repeat and lose rows of one moment at a page boundary.
@@ -280,23 +295,29 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         reading.last = issues.last().and_then(|issue| issue.last_seen).or(reading.last);
     }
 
-    /// Remembers in the state how far all of the list has been written.
+    /// Remembers in the state how far all of the list has been written. Not beyond what is missing: a run that goes on from
+    /// here has to come by it again.
     async fn save_position(&self) -> Result<(), SyncError> {
-        let asked = {
+        let Some(checkpoint) = self.checkpoint else { return Ok(()) };
+        let position = {
             let list = self.list.borrow();
-            if !list.writes() || list.found.malformed {
-                return Ok(());
-            }
-            list.asked
+            let until = low_watermark(&self.positions.borrow());
+            // An interrupted run may have been further on.
+            let until = until.filter(|until| !self.resume_point.is_beyond(*until));
+            let sound = list.writes() && !list.found.misses_something();
+            until.filter(|_| sound).map(|until| Position {
+                start: Some(list.asked.start),
+                list: Some(self.name.to_owned()),
+                of: Some(list.scope.fingerprint()),
+                until: Some(until),
+                item: None,
+            })
         };
-        let until = low_watermark(&self.positions.borrow());
-        let Some(until) = until.filter(|until| !self.resume_point.covers(Some(*until))) else {
-            return Ok(()); // nothing is sure, or the interrupted run was further on
+        let saved = match position {
+            Some(position) => checkpoint.advance_page(|progress| progress.position = position).await,
+            None => checkpoint.stay().await,
         };
-        let list = Some(self.name.to_owned());
-        let position = Position { start: Some(asked.start), list, until: Some(until), item: None };
-        let change = |state: &mut State| state.progress_mut("issues", asked.end).position = position;
-        Ok(self.session.output.state.advance_page(change).await?)
+        Ok(saved?)
     }
 
     /// Says that there are rows from which neither issues nor their events can be had.
@@ -322,12 +343,8 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
                 *rows += 1;
             }
         }
-        let hits = usize::try_from(page.hits.unwrap_or(0)).unwrap_or(0);
         let at_once = self.session.client.useful_at_once(LimitGroup::Default);
-        let most = match hits {
-            MOST_HITS.. if at_once > 1 => at_once * 2, // so that lists of unlike lengths level out
-            _ => at_once.min(hits.div_ceil(PAGE_ROWS).saturating_sub(1) / 2),
-        };
+        let most = lists_for(page.hits, at_once);
         divide(seen, most)
     }
 }

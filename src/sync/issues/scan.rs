@@ -16,10 +16,10 @@ use crate::sentry::window::Window;
 use crate::singer::progress::Position;
 use crate::sync::issues::changed::{ChangedIssues, IssueList, ResumePoint, ScanScope};
 use crate::sync::issues::pages::IssuePages;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::tolerance::tolerate_project;
 use crate::sync::session::{Project, Session};
-use crate::time::Time;
 
 /// How this server lists issues, going by what it can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(crate) struct IssueScan<'a> {
     projects: &'a [Project],
     /// An answer has confirmed how this server lists issues.
     sure: bool,
+    /// How far the records of this window are; absent where none are written.
+    checkpoint: Option<Checkpoint<'a>>,
     /// Where an interrupted run was; taken away once the scan has come past it.
     resume: Option<Position>,
 }
@@ -46,7 +48,7 @@ pub(crate) struct IssueScan<'a> {
 impl<'a> IssueScan<'a> {
     /// Begins with what today's servers do, unless the server is known to be another.
     pub(crate) fn new(session: &'a Session, projects: &'a [Project]) -> Self {
-        Self { session, projects, sure: false, resume: None }
+        Self { session, projects, sure: false, checkpoint: None, resume: None }
     }
 
     fn dialect(&self) -> &'a Dialect {
@@ -62,9 +64,10 @@ impl<'a> IssueScan<'a> {
         }
     }
 
-    /// The records of the next scopes were written down to this position by an interrupted run.
-    pub(crate) fn resume(&mut self, position: Option<Position>) {
-        self.resume = position;
+    /// Begins with a window, where an interrupted run has left its records.
+    pub(crate) fn begin(&mut self, checkpoint: Option<Checkpoint<'a>>) {
+        let progress = checkpoint.as_ref().and_then(Checkpoint::progress);
+        (self.resume, self.checkpoint) = (progress.map(|progress| progress.position), checkpoint);
     }
 
     /// Scans the window of one scope.
@@ -126,7 +129,7 @@ impl<'a> IssueScan<'a> {
         let all = (unsure && !self.session.scope.leaves_projects_out()) || wanted.len() > MAX_PROJECT_IDS;
         let ids: Vec<String> = if all { vec!["-1".to_owned()] } else { wanted.into_iter().cloned().collect() };
         let request = |query: &str| {
-            let request = Request::new(&ORGANIZATION_ISSUES, self.session.values()).with("query", query);
+            let request = self.list_of_organization(query);
             let mut request = ids.iter().fold(request, |request, id| request.with("project", id.clone()));
             if !self.sure && ids.len() == 1 && !all {
                 request.max_retries = Some(1);
@@ -135,6 +138,14 @@ impl<'a> IssueScan<'a> {
         };
         let (main, feedback) = (request(""), request(FEEDBACK));
         self.read("", &main, Some(&feedback), list).await
+    }
+
+    /// The organization's list, by first event where the server can. No event lifts an issue there that is not read yet,
+    /// while in a list by last event each does (API §8).
+    fn list_of_organization(&self, query: &str) -> Request {
+        let by_creation = self.dialect().supports(Capability::IssuesByCreation);
+        let sort = if by_creation { "new" } else { "date" };
+        Request::new(&ORGANIZATION_ISSUES, self.session.values()).with("sort", sort).with("query", query)
     }
 
     async fn each_project(&mut self, list: &mut IssueList<'_>) -> Result<(), SyncError> {
@@ -159,8 +170,7 @@ impl<'a> IssueScan<'a> {
             let request = Request::new(&PROJECT_ISSUES, self.session.values_of(project));
             return self.read(&project.id, &request, None, list).await;
         }
-        let request = Request::new(&ORGANIZATION_ISSUES, self.session.values()).with("query", "");
-        let mut request = request.with("project", project.id.clone());
+        let mut request = self.list_of_organization("").with("project", project.id.clone());
         if !self.sure {
             request.max_retries = Some(1);
         }
@@ -175,8 +185,8 @@ impl<'a> IssueScan<'a> {
         companion: Option<&Request>,
         list: &mut IssueList<'_>,
     ) -> Result<(), SyncError> {
-        let resume_point = self.resume_point(name, list.asked.start);
-        let pages = IssuePages::new(self.session, list, name, resume_point);
+        let resume_point = self.resume_point(name, list);
+        let pages = IssuePages::new(self.session, self.checkpoint.as_ref(), list, name, resume_point);
         let result = pages.read(request, companion, self.mode() == Mode::OrganizationWide).await;
         self.sure |= pages.any();
         result
@@ -191,21 +201,22 @@ impl<'a> IssueScan<'a> {
     }
 
     /// What an interrupted run has written of a list.
-    fn resume_point(&mut self, name: &str, start: Time) -> ResumePoint {
+    fn resume_point(&mut self, name: &str, list: &IssueList<'_>) -> ResumePoint {
+        let (start, of) = (list.asked.start, list.scope.fingerprint());
         let Some(position) = &self.resume else { return ResumePoint::Nothing };
         match position.start.map(|of_position| start.cmp(&of_position)) {
             Some(Ordering::Less) => ResumePoint::Everything,
             Some(Ordering::Equal) if position.list.as_deref().is_some_and(|list| list != name && self.comes(list)) => {
                 ResumePoint::Everything
             }
-            Some(Ordering::Equal) if position.list.as_deref() != Some(name) => {
-                self.resume = None; // the interrupted run listed issues in another way
+            Some(Ordering::Equal) if position.list.as_deref() != Some(name) || position.of != Some(of) => {
+                self.resume = None; // the interrupted run listed issues in another way, or of other projects
                 ResumePoint::Nothing
             }
             Some(Ordering::Equal) => {
                 let until = position.until;
                 self.resume = None;
-                until.map_or(ResumePoint::Nothing, ResumePoint::NewerThan)
+                until.map_or(ResumePoint::Nothing, ResumePoint::DownTo)
             }
             Some(Ordering::Greater) | None => {
                 self.resume = None;
@@ -216,5 +227,10 @@ impl<'a> IssueScan<'a> {
 }
 
 /// What a server lacks that has only the projects' own lists: they know no window and no feedback.
-const PROJECT_LISTS_ONLY: &[Capability] =
-    &[Capability::OrganizationIssues, Capability::ListWindows, Capability::FeedbackIssues, Capability::SampleOrder];
+const PROJECT_LISTS_ONLY: &[Capability] = &[
+    Capability::OrganizationIssues,
+    Capability::IssuesByCreation,
+    Capability::ListWindows,
+    Capability::FeedbackIssues,
+    Capability::SampleOrder,
+];

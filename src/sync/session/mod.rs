@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of how streams are read.
 
+pub(crate) mod checkpoint;
 pub(crate) mod drive;
 pub(crate) mod error;
 pub(crate) mod lookup;
@@ -43,6 +44,8 @@ pub(crate) struct Project {
     pub(crate) id: String,
     /// Slug.
     pub(crate) slug: String,
+    /// Whether the project list says that the token may see it. Older servers say nothing, and let it.
+    pub(crate) has_access: bool,
 }
 
 impl Session {

@@ -21,6 +21,32 @@ pub(crate) const ISSUE_GONE: &str = "an issue that was merged or deleted since i
 const NOT_HERE: &str =
     "this server does not have it, or does not give it to this organization: leave it out of the selection";
 
+/// What came of one thing that was asked for by its name.
+#[derive(Debug)]
+pub(crate) enum Answer<T> {
+    /// It was read.
+    Read(T),
+    /// It is gone, as far as one answer can tell.
+    Gone(ApiError),
+    /// It could not be read.
+    Failed(ApiError),
+}
+
+/// For one thing that is kept by its name if it cannot be read. Notes nothing.
+pub(crate) fn answer_of<T>(result: Result<T, SyncError>) -> Result<Answer<T>, SyncError> {
+    match result {
+        Ok(value) => Ok(Answer::Read(value)),
+        Err(SyncError::Api(error)) => match error.tolerance() {
+            Tolerance::Gone => Ok(Answer::Gone(error)),
+            Tolerance::NotHere | Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
+                Ok(Answer::Failed(error))
+            }
+            Tolerance::EndOfRun => Err(error.into()),
+        },
+        Err(error) => Err(error),
+    }
+}
+
 /// For one part of a stream, such as the children of one row. What is gone is skipped, and what could not be read is a gap.
 /// Both are counted, and the result has no value.
 pub(crate) fn tolerate_part<T>(

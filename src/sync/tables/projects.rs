@@ -44,7 +44,8 @@ fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut
         }
         return;
     };
-    let project = Project { id: id.into_owned(), slug: slug.into_owned() };
+    let has_access = row.get("hasAccess") != Some("false");
+    let project = Project { id: id.into_owned(), slug: slug.into_owned(), has_access };
     if reading.all.iter().any(|(id, _)| *id == project.id) {
         return;
     }

@@ -107,6 +107,22 @@ impl<'a> Substream<'a> {
         })
     }
 
+    /// The selected streams below this one.
+    pub(crate) fn outputs_below(&self) -> impl Iterator<Item = &'a StreamOutput> {
+        self.below.iter().flat_map(Self::outputs)
+    }
+
+    /// As `of`, for a parent that the caller asks for again if it cannot be read: an error is of its own list.
+    pub(crate) async fn read(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
+        if self.presence.is_absent() {
+            return Ok(());
+        }
+        match self.pages(session, parent, end).await {
+            Err(SyncError::Api(error)) if error.is_retired() => self.conclude(session, &error.to_string()).await,
+            result => result,
+        }
+    }
+
     /// Follows up a 404 below one parent. The parent may be gone or renamed, or the server does not have the endpoint.
     async fn missing(
         &self,
@@ -155,7 +171,8 @@ impl<'a> Substream<'a> {
         }
     }
 
-    async fn miss(&self, session: &Session) -> Result<(), SyncError> {
+    /// Notes a 404 below a parent that is there.
+    pub(crate) async fn miss(&self, session: &Session) -> Result<(), SyncError> {
         if self.presence.note_miss() { self.conclude(session, ALWAYS_MISSING).await } else { Ok(()) }
     }
 

@@ -63,10 +63,10 @@ impl<'a> Promise<'a> {
             promised.insert(stream, self.releases_of(&state["bookmarks"][stream], &state["bookmarks"]["releases"]));
         }
         for (stream, all) in self.full_tables() {
-            let done = state["progress_markers"]["done"].as_array();
-            let ended = state["progress_markers"].is_null() && state["bookmarks"][stream]["start"].is_string();
+            let done = state["progress_markers"][0]["done"].as_array();
+            let ended = state["progress_markers"][0].is_null() && state["bookmarks"][stream]["start"].is_string();
             let whole = ended || done.is_some_and(|done| done.iter().any(|name| name == stream));
-            let item = text(&state["bookmarks"][stream]["progress_markers"], "item").map(str::to_owned);
+            let item = text(&state["bookmarks"][stream]["progress_markers"][0], "item").map(str::to_owned);
             promised.insert(stream, if whole { all.clone() } else { item.into_iter().collect() });
         }
         promised
@@ -103,8 +103,8 @@ impl<'a> Promise<'a> {
     }
 
     fn events_of(&self, bookmark: &Value) -> BTreeSet<String> {
-        let marker = &bookmark["progress_markers"];
-        let done = |project: &str| marker["done"].as_array().is_some_and(|done| done.iter().any(|id| id == project));
+        let marker = &bookmark["progress_markers"][0];
+        let done = |project: &str| marker["done"][project].is_string();
         let mut promised = BTreeSet::new();
         for (id, issue) in &self.truth.issues {
             let partition = &marker["projects"][&issue.project];
@@ -126,31 +126,38 @@ impl<'a> Promise<'a> {
 
     /// Whether the partition of a project says that the issue's event of this time is written.
     fn issue_is_done(partition: &Value, issue: &str, time: &str) -> bool {
-        let ahead = &partition["ahead"][issue];
-        if ahead.is_object() {
-            return ahead["until"].is_null() || newer(ahead, time);
-        }
         let number = |id: &str| id.parse::<u64>().expect("ids are numbers");
-        text(partition, "issue").is_some_and(|frontier| number(issue) <= number(frontier))
+        let words = |line: &Value| line.as_str().expect("text").split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let lines = |name: &str| partition[name].as_array().into_iter().flatten().map(words).collect::<Vec<_>>();
+        if let Some(long) = lines("long").into_iter().find(|long| long[0] == issue) {
+            return *time > *long[2];
+        }
+        lines("issues").last().is_some_and(|last| number(issue) <= number(&last[0]))
     }
 
     fn issues_of(&self, bookmark: &Value) -> BTreeSet<String> {
-        let marker = &bookmark["progress_markers"];
+        let marker = &bookmark["progress_markers"][0];
         let is_done = |category: &str, time: &str| match (text(marker, "list"), category == "feedback") {
             (Some(""), false) => newer(marker, time),
             (Some(""), true) | (None, _) => false,
             (Some(_), false) => true, // the second list is feedback, so the first is done
             (Some(_), true) => newer(marker, time),
         };
-        let promised = self.truth.issues.iter().filter(|(_, issue)| {
-            let time = second(&issue.last_seen);
-            Self::is_behind(bookmark, &issue.project, &time) || is_done(issue.category, &time)
+        let promised = self.truth.issues.iter().filter(|(id, issue)| {
+            let (first, last) = (self.first_event(id), second(&issue.last_seen));
+            Self::is_behind(bookmark, &issue.project, &last) || is_done(issue.category, &first)
         });
         promised.map(|(id, _)| id.clone()).collect()
     }
 
+    /// When an issue's first event came: issues are listed by that time.
+    fn first_event(&self, issue: &str) -> String {
+        let first = self.truth.events[issue].iter().map(|event| event.timestamp.as_str()).min();
+        second(first.expect("an issue has events"))
+    }
+
     fn releases_of(&self, bookmark: &Value, holder: &Value) -> BTreeSet<String> {
-        let is_done = |time: &str| newer(&holder["progress_markers"], time) || Self::is_behind(bookmark, "", time);
+        let is_done = |time: &str| newer(&holder["progress_markers"][0], time) || Self::is_behind(bookmark, "", time);
         self.releases.iter().filter(|(_, time)| is_done(time)).map(|(version, _)| version.clone()).collect()
     }
 }

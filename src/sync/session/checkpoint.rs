@@ -1,0 +1,183 @@
+//! How far streams that are read together are: one checkpoint, kept in the state under the bookmark of the first of them,
+//! the progress owner.
+//!
+//! It holds the progress in a window that is half read, the names of what could not be read, and the rule for both:
+//! progress counts only for what was asked for in the same way, and never passes what is missing. The records that a
+//! change covers must be queued before. Does not know how streams are read.
+
+use std::fmt::Write;
+
+use crate::output::stream::StreamOutput;
+use crate::singer::pending::{Pending, Why};
+use crate::singer::progress::Progress;
+use crate::singer::state::{Bookmark, State};
+use crate::singer::writer::OutputClosed;
+use crate::sync::session::{Project, Session};
+use crate::time::Time;
+
+/// The checkpoint of streams that are read together, in one window.
+#[derive(Debug, Clone)]
+pub(crate) struct Checkpoint<'a> {
+    session: &'a Session,
+    /// At least one. The first is the progress owner.
+    outputs: Vec<&'a StreamOutput>,
+    end: Time,
+    asked: String,
+}
+
+impl<'a> Checkpoint<'a> {
+    /// The checkpoint of these streams in the window up to `end`. `None` where there is no stream.
+    pub(crate) fn new(session: &'a Session, outputs: Vec<&'a StreamOutput>, end: Time) -> Option<Self> {
+        let asked = asked(session, outputs.first()?);
+        Some(Self { session, outputs, end, asked })
+    }
+
+    /// The streams.
+    pub(crate) fn outputs(&self) -> &[&'a StreamOutput] {
+        &self.outputs
+    }
+
+    /// End of the window.
+    pub(crate) fn end(&self) -> Time {
+        self.end
+    }
+
+    /// The bookmark of one of the streams; an empty one where the catalog asks for the full table.
+    pub(crate) fn bookmark_of(session: &Session, output: &StreamOutput) -> Bookmark {
+        if output.full_table {
+            return Bookmark::default();
+        }
+        session.output.state.bookmark(output.stream.tap_stream_id)
+    }
+
+    fn owner(&self) -> &'static str {
+        self.outputs[0].stream.tap_stream_id
+    }
+
+    /// The streams beside the progress owner.
+    fn co_read(&self) -> impl Iterator<Item = &'static str> {
+        self.outputs.iter().skip(1).map(|output| output.stream.tap_stream_id)
+    }
+
+    /// What an interrupted run has done, whatever window it was in. `None` where it asked for something else.
+    pub(crate) fn interrupted(&self) -> Option<Progress> {
+        let bookmark = Self::bookmark_of(self.session, self.outputs[0]);
+        let start = bookmark.start;
+        let counts = |progress: &Progress| {
+            // States that were merged may have progress in a window that was read since.
+            let is_open = start.is_none_or(|start| progress.end > start);
+            is_open && progress.asked == self.asked && progress.holds_for(self.co_read())
+        };
+        bookmark.progress.filter(counts)
+    }
+
+    /// What an interrupted run has done of this window.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        self.interrupted().filter(|progress| progress.end == self.end)
+    }
+
+    /// Changes the progress, and writes it unless STATE lines would outweigh the records.
+    pub(crate) async fn advance_page(&self, change: impl FnOnce(&mut Progress)) -> Result<(), OutputClosed> {
+        self.session.output.state.advance_page(|state| change(self.progress_in(state))).await
+    }
+
+    /// Writes the state as it is, unless STATE lines would outweigh the records.
+    pub(crate) async fn stay(&self) -> Result<(), OutputClosed> {
+        self.session.output.state.advance_page(|_| ()).await
+    }
+
+    /// Changes the progress, and writes it.
+    pub(crate) async fn advance(&self, change: impl FnOnce(&mut Progress)) -> Result<(), OutputClosed> {
+        self.session.output.state.advance(|state| change(self.progress_in(state))).await
+    }
+
+    /// The progress in this window. Progress in another, or of something else, is dropped.
+    fn progress_in<'s>(&self, state: &'s mut State) -> &'s mut Progress {
+        let progress = state.progress_mut(self.owner(), self.end);
+        if progress.asked != self.asked || !progress.holds_for(self.co_read()) {
+            *progress = Progress { end: self.end, asked: self.asked.clone(), ..Progress::default() };
+        }
+        progress.co_read = self.co_read().map(str::to_owned).collect();
+        progress
+    }
+
+    /// What earlier runs could not read of a project, or found gone.
+    pub(crate) fn pending(&self, project: &Project) -> Vec<Pending> {
+        self.all_pending().into_iter().filter(|pending| pending.project == project.id).collect()
+    }
+
+    /// What earlier runs could not read of any project, or found gone.
+    pub(crate) fn all_pending(&self) -> Vec<Pending> {
+        self.session.output.state.bookmark(self.owner()).pending
+    }
+
+    /// Keeps the name of what could not be read, so that it is asked for again. Returns `false` if there are too many: then
+    /// the whole project has to be read again.
+    pub(crate) fn keep_pending(&self, pending: Pending) -> bool {
+        let keep = |kept: &mut Vec<Pending>| {
+            let (key, why) = (pending.key.clone(), pending.why);
+            let before = kept.iter().position(|other| other.key == key);
+            let since = before.map(|at| kept.remove(at).since.min(pending.since));
+            let room = kept.iter().filter(|other| other.why == why).count() < why.most();
+            kept.extend(room.then(|| Pending { since: since.unwrap_or(pending.since), ..pending }));
+            room
+        };
+        let mut kept = false;
+        self.session.output.state.change(|state| kept = keep(&mut state.bookmark_mut(self.owner()).pending));
+        kept
+    }
+
+    /// Forgets what was pending, once it was read or is gone for good.
+    pub(crate) fn forget_pending(&self, key: &str) {
+        let forget = |state: &mut State| {
+            if let Some(bookmark) = state.bookmarks.get_mut(self.owner()) {
+                bookmark.pending.retain(|pending| pending.key != key);
+            }
+        };
+        self.session.output.state.change(forget);
+    }
+
+    /// Whether an earlier run has found this gone.
+    pub(crate) fn was_gone(&self, key: &str) -> bool {
+        let is_it = |pending: &Pending| pending.key == key && pending.why == Why::Gone;
+        self.session
+            .output
+            .state
+            .read(|state| state.bookmarks.get(self.owner()).is_some_and(|bookmark| bookmark.pending.iter().any(is_it)))
+    }
+
+    /// Moves the bookmarks: `change` is told each stream's name. The progress is done with.
+    pub(crate) async fn finish(&self, change: impl Fn(&'static str, &mut Bookmark)) -> Result<(), OutputClosed> {
+        let finish = |state: &mut State| {
+            for output in &self.outputs {
+                let name = output.stream.tap_stream_id;
+                let bookmark = state.bookmark_mut(name);
+                change(name, bookmark);
+                bookmark.progress = None;
+            }
+        };
+        self.session.output.state.advance(finish).await
+    }
+}
+
+/// What is asked for beside the times, as a text: the options that change which records are written, or what is in them.
+fn asked(session: &Session, owner: &StreamOutput) -> String {
+    let (config, sampling) = (&session.config, &session.config.sampling);
+    let mut asked = String::new();
+    if owner.stream.tap_stream_id == "issues" && config.fetch_issue_details {
+        asked.push_str("details");
+    }
+    if owner.stream.tap_stream_id == "events" {
+        if config.fetch_event_details {
+            asked.push_str("details");
+        }
+        if let Some(fraction) = sampling.fraction.filter(|fraction| *fraction < 1.0) {
+            let (min, max, seed) = (sampling.min_per_issue, sampling.max_per_issue, sampling.seed);
+            let _ = write!(asked, " sample {fraction} of {min} to {max}, seed {seed}"); // a String takes all
+        }
+        if let Some(most) = sampling.max_per_project {
+            let _ = write!(asked, " newest {most}");
+        }
+    }
+    asked.trim_start().to_owned()
+}
