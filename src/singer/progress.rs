@@ -93,7 +93,7 @@ pub(crate) struct Position {
     /// Which list, if there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) list: Option<String>,
-    /// The projects that the list is of, as a hash. A project that comes in later has rows above the position.
+    /// What all lists of the window are read for, as a hash. With another start or another project, nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) of: Option<String>,
     /// In a list that is sorted newest first: everything newer than this second is done.

@@ -50,9 +50,10 @@ impl<'a> SyncWindow<'a> {
     pub(crate) async fn read(self, scan: &mut IssueScan<'a>) -> Result<(), SyncError> {
         let outputs = self.issues.as_ref().and_then(|_| self.session.output.stream("issues"));
         let checkpoint = Checkpoint::new(self.session, outputs.into_iter().collect(), self.end);
-        scan.begin(checkpoint.clone());
+        let scopes = self.scan_scopes();
+        scan.begin(checkpoint.clone(), &scopes);
         let mut found = ChangedIssues::default();
-        for (start, scope) in self.scan_scopes() {
+        for (start, scope) in scopes {
             let (emit, detect) = (scope.emit.len(), scope.detect.len());
             debug!("issues from {start}: {emit} projects to write, {detect} to look for events");
             scan.scan(&scope, Window { start, end: self.end }, &mut found).await?;

@@ -1,13 +1,14 @@
 //! What a scan of issues is for and what it comes to: whose records are written, and whose events changed. Data only.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::iter;
 
 use crate::sentry::error::ApiError;
 use crate::sentry::window::Window;
 use crate::singer::progress::fingerprint;
 use crate::sync::issues::fan_out::PageKeys;
 use crate::sync::session::Project;
-use crate::time::Time;
+use crate::time::{Time, format_time};
 
 /// What is known of an issue before its events are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +49,13 @@ pub(crate) struct ScanScope {
     pub(crate) detect: BTreeSet<String>,
 }
 
-impl ScanScope {
-    /// Tells this choice of projects from others: a project more has rows above any position.
-    pub(crate) fn fingerprint(&self) -> String {
-        fingerprint(self.emit.iter().map(String::as_str))
-    }
+/// Tells what a window is scanned for from anything else. A project more has rows above any position, and an earlier start
+/// makes a list that no interrupted run has read.
+pub(crate) fn scopes_as_text(scopes: &BTreeMap<Time, ScanScope>) -> String {
+    let written = scopes.iter().filter(|(_, scope)| !scope.emit.is_empty());
+    let texts: Vec<String> =
+        written.flat_map(|(start, scope)| iter::once(format_time(*start)).chain(scope.emit.iter().cloned())).collect();
+    fingerprint(texts.iter().map(String::as_str))
 }
 
 /// What the scans of a sync window came to.

@@ -27,7 +27,7 @@ use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
 use crate::time::Time;
 
-/// Times that the newest part of a window is looked at again before the walk is taken for complete.
+/// Times that the newest part of a window is looked at again.
 const MAX_RECHECKS: usize = 5;
 
 /// One reading of a list, with what is read along with it.
@@ -37,6 +37,7 @@ pub(crate) struct IssuePages<'a, 'l, 's> {
     checkpoint: Option<&'l Checkpoint<'a>>,
     list: RefCell<&'l mut IssueList<'s>>,
     name: &'l str,
+    of: &'l str,
     /// What an interrupted run has written of it.
     resume_point: ResumePoint,
     has_windows: bool,
@@ -73,18 +74,18 @@ impl Reading {
 }
 
 impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
-    /// For one reading of `list`. Under its `name` the state remembers how much of it is written.
+    /// For one reading of `list`. The state remembers how far it is under its `name`, and with what the window is read for.
     pub(crate) fn new(
         session: &'a Session,
         checkpoint: Option<&'l Checkpoint<'a>>,
         list: &'l mut IssueList<'s>,
-        name: &'l str,
+        (name, of): (&'l str, &'l str),
         resume_point: ResumePoint,
     ) -> Self {
         let (list, positions, any) = (RefCell::new(list), RefCell::default(), Cell::new(false));
         let supports = |capability| session.client.dialect.supports(capability);
         let (has_windows, by_creation) = (supports(Capability::ListWindows), supports(Capability::IssuesByCreation));
-        Self { session, checkpoint, list, name, resume_point, has_windows, by_creation, positions, any }
+        Self { session, checkpoint, list, name, of, resume_point, has_windows, by_creation, positions, any }
     }
 
     /// Whether any page has come.
@@ -308,7 +309,7 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
             until.filter(|_| sound).map(|until| Position {
                 start: Some(list.asked.start),
                 list: Some(self.name.to_owned()),
-                of: Some(list.scope.fingerprint()),
+                of: Some(self.of.to_owned()),
                 until: Some(until),
                 item: None,
             })
@@ -320,7 +321,7 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         Ok(saved?)
     }
 
-    /// Says that there are rows from which neither issues nor their events can be had.
+    /// Says that there are rows without issues or events.
     fn count_malformed_rows(&self, malformed: usize) {
         if malformed > 0 {
             let outputs = self.session.by_issue_scan();

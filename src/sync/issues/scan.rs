@@ -4,7 +4,7 @@
 //! window.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use tracing::debug;
 
@@ -14,12 +14,13 @@ use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::singer::progress::Position;
-use crate::sync::issues::changed::{ChangedIssues, IssueList, ResumePoint, ScanScope};
+use crate::sync::issues::changed::{ChangedIssues, IssueList, ResumePoint, ScanScope, scopes_as_text};
 use crate::sync::issues::pages::IssuePages;
 use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::tolerance::tolerate_project;
 use crate::sync::session::{Project, Session};
+use crate::time::Time;
 
 /// How this server lists issues, going by what it can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub(crate) struct IssueScan<'a> {
     sure: bool,
     /// How far the records of this window are; absent where none are written.
     checkpoint: Option<Checkpoint<'a>>,
+    /// What the window is scanned for, as a text.
+    of: String,
     /// Where an interrupted run was; taken away once the scan has come past it.
     resume: Option<Position>,
 }
@@ -48,7 +51,7 @@ pub(crate) struct IssueScan<'a> {
 impl<'a> IssueScan<'a> {
     /// Begins with what today's servers do, unless the server is known to be another.
     pub(crate) fn new(session: &'a Session, projects: &'a [Project]) -> Self {
-        Self { session, projects, sure: false, checkpoint: None, resume: None }
+        Self { session, projects, sure: false, checkpoint: None, of: String::new(), resume: None }
     }
 
     fn dialect(&self) -> &'a Dialect {
@@ -64,10 +67,13 @@ impl<'a> IssueScan<'a> {
         }
     }
 
-    /// Begins with a window, where an interrupted run has left its records.
-    pub(crate) fn begin(&mut self, checkpoint: Option<Checkpoint<'a>>) {
+    /// Begins with a window, where an interrupted run has left the records of the same scopes.
+    pub(crate) fn begin(&mut self, checkpoint: Option<Checkpoint<'a>>, scopes: &BTreeMap<Time, ScanScope>) {
         let progress = checkpoint.as_ref().and_then(Checkpoint::progress);
-        (self.resume, self.checkpoint) = (progress.map(|progress| progress.position), checkpoint);
+        self.of = scopes_as_text(scopes);
+        self.resume =
+            progress.map(|progress| progress.position).filter(|position| position.of.as_ref() == Some(&self.of));
+        self.checkpoint = checkpoint;
     }
 
     /// Scans the window of one scope.
@@ -186,7 +192,7 @@ impl<'a> IssueScan<'a> {
         list: &mut IssueList<'_>,
     ) -> Result<(), SyncError> {
         let resume_point = self.resume_point(name, list);
-        let pages = IssuePages::new(self.session, self.checkpoint.as_ref(), list, name, resume_point);
+        let pages = IssuePages::new(self.session, self.checkpoint.as_ref(), list, (name, &self.of), resume_point);
         let result = pages.read(request, companion, self.mode() == Mode::OrganizationWide).await;
         self.sure |= pages.any();
         result
@@ -202,15 +208,15 @@ impl<'a> IssueScan<'a> {
 
     /// What an interrupted run has written of a list.
     fn resume_point(&mut self, name: &str, list: &IssueList<'_>) -> ResumePoint {
-        let (start, of) = (list.asked.start, list.scope.fingerprint());
+        let start = list.asked.start;
         let Some(position) = &self.resume else { return ResumePoint::Nothing };
         match position.start.map(|of_position| start.cmp(&of_position)) {
             Some(Ordering::Less) => ResumePoint::Everything,
             Some(Ordering::Equal) if position.list.as_deref().is_some_and(|list| list != name && self.comes(list)) => {
                 ResumePoint::Everything
             }
-            Some(Ordering::Equal) if position.list.as_deref() != Some(name) || position.of != Some(of) => {
-                self.resume = None; // the interrupted run listed issues in another way, or of other projects
+            Some(Ordering::Equal) if position.list.as_deref() != Some(name) => {
+                self.resume = None; // the interrupted run listed issues in another way
                 ResumePoint::Nothing
             }
             Some(Ordering::Equal) => {

@@ -1,0 +1,87 @@
+//! An interrupted run goes on with what it has, but only for what was asked for in the same way: here the user changes
+//! their mind between the two runs.
+
+use std::collections::BTreeSet;
+
+use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use serde_json::{Value, json};
+
+use crate::support::{Run, Tap};
+
+/// How many STATE lines of the first run it is cut at.
+const CUTS: usize = 8;
+
+fn simulator(limits: bool) -> Simulator {
+    let shape = Shape { projects: 3, issues_per_project: 60, events_per_issue: 4, ..Shape::default() };
+    let settings = if limits { Settings::saas() } else { Settings::self_hosted() };
+    Simulator::start(Organization::generate(&shape), Settings { frozen: true, limits: false, ..settings })
+}
+
+fn keys<'m>(messages: impl Iterator<Item = &'m Value>, stream: &str, key: &str) -> BTreeSet<String> {
+    let records = messages.filter(|message| message["type"] == "RECORD" && message["stream"] == stream);
+    records.map(|message| message["record"][key].as_str().expect("a key").to_owned()).collect()
+}
+
+/// Cuts a run at some of its STATE lines, and goes on from there with other options. Together they bring everything.
+fn play(simulator: &Simulator, before: &dyn Fn(Tap) -> Tap, after: &dyn Fn(Tap) -> Tap) {
+    let tap = || Tap::new(simulator).only(&["issues", "events"]).set("issue_refresh_hours", json!("never"));
+    let first = before(tap()).sync();
+    let states: Vec<usize> =
+        first.messages.iter().enumerate().filter(|(_, line)| line["type"] == "STATE").map(|(at, _)| at).collect();
+    for nth in 0..CUTS.min(states.len()) {
+        let cut = states[nth * (states.len() - 1) / CUTS.min(states.len())];
+        let second = after(tap()).state(first.messages[cut]["value"].clone()).sync();
+        assert_whole(simulator, &first.messages[..cut], &second, &first.messages[cut]["value"]);
+    }
+}
+
+fn assert_whole(simulator: &Simulator, before: &[Value], second: &Run, state: &Value) {
+    let all = |stream: &str, key: &str| keys(before.iter().chain(&second.messages), stream, key);
+    let truth = simulator.truth();
+    let is_open = |stream: &str| state["bookmarks"][stream]["start"].is_null();
+    let lost: Vec<String> = truth.event_ids().difference(&all("events", "eventID")).cloned().collect();
+    // A bookmark holds for what was asked for when it moved.
+    assert!(lost.is_empty() || !is_open("events"), "{} events are lost after {state}", lost.len());
+    let issues: BTreeSet<String> = truth.issues.keys().cloned().collect();
+    assert!(all("issues", "id") == issues || !is_open("issues"), "issues are lost after {state}");
+}
+
+/// Half of the data is older than this.
+fn later(simulator: &Simulator) -> Value {
+    let truth = simulator.truth();
+    let mut times: Vec<&str> = truth.events.values().flatten().map(|event| event.timestamp.as_str()).collect();
+    times.sort_unstable();
+    json!(format!("{}Z", &times[times.len() / 2][..19]))
+}
+
+#[test]
+fn a_start_date_that_moves_back_brings_what_lies_between() {
+    for limits in [false, true] {
+        let simulator = simulator(limits);
+        let start = later(&simulator);
+        play(&simulator, &|tap| tap.set("start_date", start.clone()), &|tap| tap);
+    }
+}
+
+#[test]
+fn projects_that_come_in_are_read_from_their_beginning() {
+    let simulator = simulator(false);
+    let one = simulator.read(|org| org.projects[0].slug.clone());
+    play(&simulator, &|tap| tap.set("projects", json!([&one])), &|tap| tap);
+}
+
+#[test]
+fn details_that_are_turned_on_are_had_for_all_that_follows() {
+    let simulator = simulator(true);
+    play(&simulator, &|tap| tap, &|tap| {
+        tap.set("fetch_event_details", json!(true)).set("fetch_issue_details", json!(true))
+    });
+}
+
+#[test]
+fn a_sample_is_not_taken_for_the_whole() {
+    for option in [("sample_fraction", json!(0.2)), ("max_events_per_project", json!(20))] {
+        let simulator = simulator(false);
+        play(&simulator, &|tap| tap.set(option.0, option.1.clone()), &|tap| tap);
+    }
+}
