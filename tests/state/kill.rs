@@ -34,7 +34,8 @@ impl Target {
         true
     }
 
-    fn hold(&mut self, message: &Value) {
+    /// Takes one message.
+    pub fn hold(&mut self, message: &Value) {
         match message["type"].as_str() {
             Some("STATE") => self.state = Some(message["value"].clone()),
             Some("RECORD") => {
@@ -54,6 +55,11 @@ impl Target {
     /// How many records came more than once.
     fn repeated(&self) -> usize {
         self.records.values().sum::<usize>() - self.records.len()
+    }
+
+    /// The last STATE.
+    pub fn state(&self) -> Option<&Value> {
+        self.state.as_ref()
     }
 
     /// The keys of a stream.

@@ -5,3 +5,4 @@ mod asked;
 mod covers_records;
 mod incremental;
 pub mod kill;
+mod kill_late;
