@@ -3,6 +3,7 @@
 //! Goes on where an interrupted run stopped: by time in lists that come newest first, by row in others.
 
 use std::collections::HashSet;
+use std::time::Instant;
 
 use chrono::TimeDelta;
 use tracing::{debug, info};
@@ -38,6 +39,8 @@ struct RootWalk<'a> {
     window: Window,
     /// End of the window, as the bookmark will have it.
     signpost: Time,
+    /// When the walk began, until its first answer has told the server's clock.
+    began: Option<Instant>,
     /// Rows up to this key were done by an interrupted run. Empty once the walk has come to it.
     skip_to: Option<String>,
     /// All rows so far came newest first; `last` is the oldest.
@@ -137,6 +140,7 @@ impl<'a> RootWalk<'a> {
             embedded: EmbeddedChildren::new(session, stream, window.end, left),
             window,
             signpost: window.end,
+            began: Some(Instant::now()).filter(|_| stream.time_filter == TimeFilter::None),
             skip_to: None,
             newest_first: true,
             last: None,
@@ -243,6 +247,9 @@ impl<'a> RootWalk<'a> {
 
     /// Writes one page, and then the children of its rows.
     async fn page(&mut self, page: &Page, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
+        if let Some(began) = self.began.take() {
+            self.signpost = whole_second(self.session.client.server_now() - began.elapsed());
+        }
         let (mut batch, context) = (self.output.map(|output| output.batch(page.size())), self.session.values());
         let mut rows = Vec::with_capacity(page.len());
         for row in page.rows() {
