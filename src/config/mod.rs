@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use serde_json::{Map, Value};
 
@@ -26,9 +26,12 @@ use crate::config::sources::Gathered;
 use crate::config::values::Values;
 use crate::sentry::token::Token;
 use crate::sentry::transport::Settings;
+use crate::time::format_time;
 
 /// Longer than any server keeps data, and short enough that subtracting it from a time does not overflow.
 const LONGEST_LOOKBACK: Duration = Duration::from_hours(24 * 36_500);
+/// How far our clock may be behind that of who wrote the configuration.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
 /// A shorter one could round to zero.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
@@ -130,7 +133,7 @@ impl Config {
         let mut values = Values::new(object);
         let token = values.text("api_token").and_then(|token| check_token(&mut values, token));
         let token = values.require("api_token", token);
-        let start_date = values.time("start_date");
+        let start_date = values.time("start_date").and_then(|time| check_start(&mut values, time));
         let start_date = values.require("start_date", start_date);
         let allow_http = values.boolean("allow_http").unwrap_or(false);
         let base_url = read_base_url(&mut values, allow_http);
@@ -222,6 +225,14 @@ fn read_projects(values: &mut Values<'_>) -> ProjectChoice {
 fn unknown_options(object: &Map<String, Value>) -> Vec<String> {
     let unknown = object.keys().filter(|name| find(name).is_none());
     unknown.map(|name| format!("the config has an unknown option {name:?}, which is ignored")).collect()
+}
+
+/// Refuses a day that has not come: bookmarks would follow it, and hide what happens until then.
+fn check_start(values: &mut Values<'_>, start: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if start <= Utc::now() + CLOCKS_DIFFER {
+        return Some(start);
+    }
+    values.wrong("start_date", &Value::from(format_time(start)), "a time that is not in the future")
 }
 
 fn check_token(values: &mut Values<'_>, token: String) -> Option<Token> {

@@ -195,6 +195,7 @@ fn nothing_is_said_to_be_gone_from_a_full_table_that_an_interrupted_run_began() 
     let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let first = whole.records("project_detail")[0]["id"].clone();
     let state = json!({
+        "version": 2,
         "bookmarks": {"project_detail": {"progress_markers": {"end": now, "item": first}}},
         "progress_markers": {"began": now},
     });

@@ -1,6 +1,8 @@
 //! A run that starts from a STATE reads what is new since then, and misses nothing.
 //! That holds for every STATE a target has seen, also when the run was killed right after it.
 
+mod clocks;
 mod covers_records;
 mod incremental;
 pub mod kill;
+mod whose;

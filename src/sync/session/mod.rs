@@ -4,6 +4,7 @@
 
 pub(crate) mod drive;
 pub(crate) mod error;
+pub(crate) mod inherited;
 pub(crate) mod project_scope;
 pub(crate) mod starts;
 pub(crate) mod tolerance;
