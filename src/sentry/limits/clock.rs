@@ -53,13 +53,11 @@ impl ServerClock {
         let offset = self.offset.filter(|offset| offset.abs() < BELIEVABLE);
         if offset.is_none() && self.has_answered && !self.warned {
             self.warned = true;
-            match self.offset {
-                Some(offset) => warn!(
-                    "the server's clock is {:.1} days off this machine's, so time is reckoned by this machine's clock",
-                    offset / BELIEVABLE
-                ),
-                None => warn!("the server does not say its time, so time is reckoned by this machine's clock"),
-            }
+            let why = self.offset.map_or_else(
+                || "the server does not say its time".to_owned(),
+                |offset| format!("the server's clock is {:.1} days off this machine's", offset / BELIEVABLE),
+            );
+            warn!("{why}, so time is reckoned by this machine's clock");
         }
         #[expect(clippy::cast_possible_truncation, reason = "the milliseconds of a day fit")]
         TimeDelta::milliseconds((offset.unwrap_or(0.0) * 1000.0) as i64)

@@ -74,7 +74,7 @@ fn drop_ahead(name: &str, bookmark: &mut Bookmark, now: Time) {
     if let Some(progress) = bookmark.progress.take_if(|progress| is_ahead(&progress.end)) {
         complain("the end of a half-read window", progress.end, "the window begins anew");
     }
-    for projects in &mut bookmark.projects {
+    if let Some(projects) = &mut bookmark.projects {
         projects.retain(|id, start| {
             let ahead = start.filter(is_ahead);
             if let Some(time) = ahead {

@@ -18,8 +18,10 @@ use crate::sentry::endpoint::PathValues;
 use crate::sentry::endpoints::ORGANIZATION;
 use crate::sentry::error::ApiError;
 use crate::sentry::request::Request;
+use crate::singer::writer::OutputClosed;
 use crate::streams::{self, Source, Stream};
 use crate::sync::session::project_scope::ProjectScope;
+use crate::time::Time;
 
 /// A run over one organization.
 #[derive(Debug)]
@@ -65,6 +67,20 @@ impl Session {
     /// The selected streams that the issue scan serves: issues, events, and those below them.
     pub(crate) fn by_issue_scan(&self) -> impl Iterator<Item = &StreamOutput> {
         self.output.streams().filter(|output| reads_with(output.stream, "issues"))
+    }
+
+    /// Notes in the state which projects the stream's bookmark will cover, if it goes by projects and has no gap.
+    pub(crate) fn cover(&self, output: &StreamOutput) {
+        if let Some(ids) = self.scope.covered_by(output.stream).filter(|_| !output.has_gaps()) {
+            let name = output.stream.tap_stream_id;
+            self.output.state.change(|state| state.bookmark_mut(name).project_ids = Some(ids.clone()));
+        }
+    }
+
+    /// Moves the bookmark of a stream to `end`, after all of it was read; see [`Output::finish`].
+    pub(crate) async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
+        self.cover(output);
+        self.output.finish(output, end).await
     }
 
     /// Asks for the organization itself.

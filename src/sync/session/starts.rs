@@ -1,33 +1,40 @@
 //! Where streams and projects are to be read from: their bookmarks, less the look-back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use serde_json::json;
 use tracing::warn;
 
+use crate::config::projects::spread;
 use crate::output::stream::StreamOutput;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::window::Window;
 use crate::singer::state::Bookmark;
 use crate::sync::session::Session;
-use crate::time::{Time, whole_second};
+use crate::time::{Time, format_time, whole_second};
 
 /// From the earliest start of the streams that are read from the same list, to now.
 pub(crate) fn widest_window(session: &Session, outputs: &[&StreamOutput]) -> Window {
     Window { start: earliest_start(session, outputs), end: whole_second(session.client.server_now()) }
 }
 
-/// The part of a window that the server still has. It throws events away, and nothing else.
+/// The part of a window that the server still has. It throws events away, and nothing else. Says of `output` what is lost.
 pub(crate) fn still_kept(
     session: &Session,
     group: LimitGroup,
     output: Option<&StreamOutput>,
     window: Window,
 ) -> Window {
-    let (LimitGroup::EventTable, Some(output)) = (group, output) else { return window };
+    if group != LimitGroup::EventTable {
+        return window;
+    }
     let kept = window.within_retention(session.client.server_now());
     let lost = Window { start: window.start, end: kept.start.min(window.end) };
-    warn_of_lost(session, output, lost);
+    if let Some(output) = output {
+        warn_of_lost(session, output, lost);
+    }
     kept
 }
 
@@ -50,6 +57,18 @@ pub(crate) fn earliest_start(session: &Session, outputs: &[&StreamOutput]) -> Ti
 pub(crate) fn stream_start(session: &Session, output: &StreamOutput) -> Time {
     let bookmark = session.output.state.bookmark(output.stream.tap_stream_id).start;
     start_after(bookmark.filter(|_| !output.full_table), session.config.start_date, session.config.lookback)
+}
+
+/// What is asked for when these streams are read together. Progress of an interrupted run holds for the same alone: each
+/// stream from the same second on, before it is cut to what the server keeps, and of the same projects.
+pub(crate) fn asked(session: &Session, outputs: &[&StreamOutput]) -> BTreeSet<String> {
+    let start = |output: &&StreamOutput| {
+        let (name, start) = (output.stream.tap_stream_id, format_time(stream_start(session, output)));
+        format!("{name} from {start}")
+    };
+    let covered = outputs.iter().find_map(|output| session.scope.covered_by(output.stream));
+    let projects = covered.map(|ids| format!("{} projects {:016x}", ids.len(), spread(&json!(ids).to_string())));
+    outputs.iter().map(start).chain(projects).collect()
 }
 
 /// Where to begin reading a project: at its bookmark (or the stream's) less the look-back, and never before `start_date`. A

@@ -13,11 +13,11 @@ use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::sentry::series::Series;
 use crate::sentry::window::Window;
-use crate::singer::state::State;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::{stream_start, warn_of_lost};
+use crate::sync::tables::joined::Joined;
 use crate::time::{Time, whole_second};
 
 /// The most days that are asked for at once: all that a server keeps.
@@ -32,44 +32,71 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
     session.output.begin(output).await?;
     session.ask_the_time().await?;
     let now = whole_second(session.client.server_now());
-    let mut start = first_day(session, output, now);
-    let (mut days, mut most) = (MOST_DAYS, MOST_DAYS);
-    while start < now {
-        let end = (start + TimeDelta::days(days)).min(day_of(now) + TimeDelta::days(1));
-        let half = ((end - start).num_days() / 2).max(1);
-        match read(session, endpoint, output, Window { start, end }).await? {
-            Answer::Refused => {
-                (days, most) = (half, half);
-                continue;
-            }
-            Answer::Full => {
-                days = half;
-                continue;
-            }
-            Answer::Whole { has_room: true } => days = (days * 2).min(most),
-            Answer::Whole { has_room: false } => {}
-        }
-        start = end;
-        if end < now {
-            // Slices come oldest first, so the bookmark may follow them. It stays before a gap.
-            let change = |state: &mut State| {
-                if !output.has_gaps() {
-                    state.bookmark_mut(stream.tap_stream_id).start = Some(end);
-                }
-            };
-            session.output.state.advance_page(change).await?;
-        }
+    if let Some(joined) = Joined::of(session, &[output]) {
+        let request = joined.request(session, endpoint, session.values());
+        let days = Window { start: kept_days(day_of(joined.window.start), now), end: day_of(joined.window.end) };
+        read_slices(session, output, &request, days, |_| ()).await?;
+        session.output.state.advance_page(|state| joined.finish(state)).await?;
     }
-    session.output.finish(output, now).await?;
+    if session.output.state.bookmark(stream.tap_stream_id).start.is_none() {
+        session.cover(output); // the bookmark follows the slices, and says of which projects they are
+    }
+    let request = session.scope.request(endpoint, session.values());
+    let days = Window { start: first_day(session, output, now), end: day_of(now) + TimeDelta::days(1) };
+    // Slices come oldest first, so the bookmark may follow them. It stays before a gap.
+    let follow = |end: Time| {
+        if end < now && !output.has_gaps() {
+            session.output.state.change(|state| state.bookmark_mut(stream.tap_stream_id).start = Some(end));
+        }
+    };
+    read_slices(session, output, &request, days, follow).await?;
+    session.finish(output, now).await?;
     info!("{}: {} records", stream.tap_stream_id, output.tally().records);
     Ok(())
 }
 
-/// The day of the bookmark. A day of which the server has thrown part away would give wrong numbers, and is left out.
+/// Reads days in slices that fit into one answer, oldest first. `done` is told the end of each.
+async fn read_slices(
+    session: &Session,
+    output: &StreamOutput,
+    request: &Request,
+    days: Window,
+    done: impl Fn(Time),
+) -> Result<(), SyncError> {
+    let mut start = days.start;
+    let (mut count, mut most) = (MOST_DAYS, MOST_DAYS);
+    while start < days.end {
+        let end = (start + TimeDelta::days(count)).min(days.end);
+        let half = ((end - start).num_days() / 2).max(1);
+        match read(session, request, output, Window { start, end }).await? {
+            Answer::Refused => {
+                (count, most) = (half, half);
+                continue;
+            }
+            Answer::Full => {
+                count = half;
+                continue;
+            }
+            Answer::Whole { has_room: true } => count = (count * 2).min(most),
+            Answer::Whole { has_room: false } => {}
+        }
+        start = end;
+        done(end);
+        session.output.state.advance_page(|_| ()).await?;
+    }
+    Ok(())
+}
+
+/// The first whole day from `start` on that the server still has. Part of a day would give wrong numbers.
+fn kept_days(start: Time, now: Time) -> Time {
+    let kept = Window { start, end: now }.within_retention(now).start;
+    if kept > start { day_of(kept) + TimeDelta::days(1) } else { start }
+}
+
+/// The day of the bookmark, or the first that the server still has.
 fn first_day(session: &Session, output: &StreamOutput, now: Time) -> Time {
     let start = day_of(stream_start(session, output));
-    let kept = Window { start, end: now }.within_retention(now).start;
-    let oldest = if kept > start { day_of(kept) + TimeDelta::days(1) } else { start };
+    let oldest = kept_days(start, now);
     warn_of_lost(session, output, Window { start, end: oldest });
     oldest
 }
@@ -88,15 +115,10 @@ enum Answer {
 }
 
 /// Reads one slice. Writes it, unless it has to be smaller.
-async fn read(
-    session: &Session,
-    endpoint: &'static Endpoint,
-    output: &StreamOutput,
-    slice: Window,
-) -> Result<Answer, SyncError> {
+async fn read(session: &Session, request: &Request, output: &StreamOutput, slice: Window) -> Result<Answer, SyncError> {
     let mut has_room = true;
     let can_be_smaller = slice.end - slice.start > TimeDelta::days(1);
-    let mut pages = Pages::new(&session.client, of_days(session.scope.request(endpoint, session.values()), slice));
+    let mut pages = Pages::new(&session.client, of_days(request.clone(), slice));
     loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
@@ -116,7 +138,7 @@ async fn read(
             output.gap(format!("{slice}: more groups than the server gives in one answer"));
         }
         has_room &= page.next.is_none() && page.series.as_ref().is_some_and(Series::has_room);
-        check_days(output, endpoint, slice, &page)?;
+        check_days(output, request.endpoint, slice, &page)?;
         let mut batch = output.batch(page.size());
         for row in page.rows().flatten() {
             let day = Window::second_of(row.text("interval_start").as_deref());

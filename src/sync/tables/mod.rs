@@ -2,6 +2,8 @@
 
 pub(crate) mod daily;
 pub(crate) mod embedded;
+pub(crate) mod joined;
+pub(crate) mod lists;
 pub(crate) mod projects;
 pub(crate) mod root;
 pub(crate) mod substreams;

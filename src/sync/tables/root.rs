@@ -1,8 +1,8 @@
-//! Reads the rows of one list or object of the table, page by page, writes them, and reads their children.
+//! One walk over the rows of a list or object of the table, page by page. Writes them, and reads their children.
 //!
 //! Goes on where an interrupted run stopped: by time in lists that come newest first, by row in others.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use chrono::TimeDelta;
@@ -18,17 +18,17 @@ use crate::sentry::request::PAGE_ROWS;
 use crate::sentry::window::Window;
 use crate::singer::progress::Position;
 use crate::singer::state::State;
-use crate::streams::context::{ChildContext, key_of};
-use crate::streams::{Source, Stream, TimeFilter};
+use crate::streams::context::key_of;
+use crate::streams::{Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::starts::{still_kept, stream_start, widest_window};
+use crate::sync::session::starts::{asked, still_kept, stream_start, widest_window};
 use crate::sync::tables::embedded::EmbeddedChildren;
-use crate::sync::tables::substreams::Substream;
+use crate::sync::tables::joined::Joined;
 use crate::time::{Time, format_time, whole_second};
 
 /// A root stream with the children that are read with its rows.
-struct RootWalk<'a> {
+pub(super) struct RootWalk<'a> {
     session: &'a Session,
     stream: &'static Stream,
     /// Absent where the stream itself is not written.
@@ -42,7 +42,11 @@ struct RootWalk<'a> {
     /// When the walk began, until its first answer has told the server's clock.
     began: Option<Instant>,
     /// Rows up to this key were done by an interrupted run. Empty once the walk has come to it.
-    skip_to: Option<String>,
+    pub(super) skip_to: Option<String>,
+    /// What its progress holds for.
+    asked: BTreeSet<String>,
+    /// Projects that came in, if it reads those alone.
+    joined: Option<Joined<'a>>,
     /// All rows so far came newest first; `last` is the oldest.
     newest_first: bool,
     last: Option<Time>,
@@ -64,71 +68,9 @@ enum ListEnd {
     Cut,
 }
 
-/// Reads a root stream and the children that are read with its rows. Returns the context of each row, for children that
-/// have endpoints of their own.
-pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Result<Vec<ChildContext>, SyncError> {
-    let own_lists = stream.time_filter == TimeFilter::None;
-    let children = if own_lists { Substream::below(session, stream) } else { Vec::new() };
-    let (mut contexts, mut missing, above) = (Vec::new(), None, session.values());
-    let mut keep = |row: &Row<'_>| match ChildContext::read(stream, row, &above) {
-        Ok(context) if !children.is_empty() => contexts.push(context),
-        Ok(_) => {}
-        Err(field) => missing = Some(field),
-    };
-    walk_rows(session, stream, !children.is_empty(), &mut keep).await?;
-    for output in children.iter().flat_map(Substream::outputs) {
-        if let Some(field) = missing {
-            output.gap(format!("a parent row without {field}"));
-        }
-    }
-    Ok(contexts)
-}
-
-/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row,
-/// perhaps twice. With `must` it sees them even if an interrupted run has written them all.
-pub(crate) async fn walk_rows(
-    session: &Session,
-    stream: &'static Stream,
-    must: bool,
-    each: &mut dyn FnMut(&Row<'_>),
-) -> Result<(), SyncError> {
-    let Source::Endpoint(endpoint) = &stream.source else { return Ok(()) };
-    let mut left: Vec<&StreamOutput> = session.output.stream(stream.tap_stream_id).into_iter().collect();
-    left.extend(EmbeddedChildren::outputs_below(session, stream));
-    for output in &left {
-        session.output.begin(output).await?;
-    }
-    left.retain(|output| !session.output.state.has_read(output.stream.tap_stream_id));
-    if left.is_empty() && !must {
-        return Ok(());
-    }
-    if stream.time_filter == TimeFilter::StartEnd {
-        session.ask_the_time().await?;
-    }
-    let mut walk = RootWalk::to_now(session, stream, &left);
-    if walk.resume() {
-        // What an interrupted run wrote may carry another version, or none.
-        for output in &left {
-            output.may_be_incomplete();
-        }
-        walk.pages(endpoint, each).await?;
-        let found = walk.skip_to.is_none();
-        if found {
-            walk.finish().await?;
-        }
-        if found && stream.time_filter == TimeFilter::None {
-            return Ok(());
-        }
-        // The window was an old one, or the row is gone where the interrupted run stopped. Read again, up to now.
-        walk = RootWalk::to_now(session, stream, &left);
-    }
-    walk.pages(endpoint, each).await?;
-    walk.finish().await
-}
-
 impl<'a> RootWalk<'a> {
     /// A walk to now, for the outputs that are `left` to be read.
-    fn to_now(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
+    pub(super) fn to_now(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
         let window = widest_window(session, left);
         let own = left.iter().copied().find(|output| output.stream.tap_stream_id == stream.tap_stream_id);
         let filtered = own.filter(|_| stream.time_filter == TimeFilter::StartEnd);
@@ -142,11 +84,33 @@ impl<'a> RootWalk<'a> {
             signpost: window.end,
             began: Some(Instant::now()).filter(|_| stream.time_filter == TimeFilter::None),
             skip_to: None,
+            asked: asked(session, left),
+            joined: None,
             newest_first: true,
             last: None,
             recent: HashSet::new(),
             previous: HashSet::new(),
         }
+    }
+
+    /// A walk over what has to be read of projects that came in.
+    pub(super) fn of_joined(session: &'a Session, stream: &'static Stream, joined: Joined<'a>) -> Self {
+        let walk = Self::to_now(session, stream, &joined.outputs);
+        let Window { start, end } = joined.window;
+        let (embedded, asked) = (walk.embedded.from(start), joined.asked());
+        Self { start, embedded, window: joined.window, signpost: end, asked, joined: Some(joined), ..walk }
+    }
+
+    /// Reads it. No bookmark moves: the projects are as far as the others then.
+    pub(super) async fn read_joined(
+        mut self,
+        endpoint: &'static Endpoint,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<(), SyncError> {
+        self.resume();
+        self.pages(endpoint, each).await?;
+        let finish = |state: &mut State| self.joined.iter().for_each(|joined| joined.finish(state));
+        Ok(self.session.output.state.advance(finish).await?)
     }
 
     fn outputs(&self) -> impl Iterator<Item = &'a StreamOutput> {
@@ -168,10 +132,10 @@ impl<'a> RootWalk<'a> {
     }
 
     /// Takes over the progress of an interrupted run. Returns `false` if there is none.
-    fn resume(&mut self) -> bool {
+    pub(super) fn resume(&mut self) -> bool {
         let Some(owner) = self.progress_owner() else { return false };
         let progress = self.session.output.state.bookmark(owner).progress;
-        let Some(progress) = progress.filter(|progress| progress.holds_for(self.co_read())) else { return false };
+        let Some(progress) = progress.filter(|progress| progress.is_for(&self.asked)) else { return false };
         if self.is_filtered() {
             self.signpost = progress.end;
             let until = progress.position.until.map(|until| until + TimeDelta::seconds(1));
@@ -183,7 +147,11 @@ impl<'a> RootWalk<'a> {
         true
     }
 
-    async fn pages(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
+    pub(super) async fn pages(
+        &mut self,
+        endpoint: &'static Endpoint,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<(), SyncError> {
         while !(self.is_filtered() && self.window.is_empty()) {
             match self.list(endpoint, each).await? {
                 ListEnd::Reached => break,
@@ -199,9 +167,18 @@ impl<'a> RootWalk<'a> {
         endpoint: &'static Endpoint,
         each: &mut dyn FnMut(&Row<'_>),
     ) -> Result<ListEnd, SyncError> {
-        let mut request = self.session.scope.request(endpoint, self.session.values());
+        let values = self.session.values();
+        let mut request = match &self.joined {
+            Some(joined) => joined.request(self.session, endpoint, values),
+            None => self.session.scope.request(endpoint, values),
+        };
         if self.is_filtered() {
-            self.window = still_kept(self.session, endpoint.limit_group, self.output, self.window);
+            self.window = still_kept(
+                self.session,
+                endpoint.limit_group,
+                self.output.filter(|_| self.joined.is_none()),
+                self.window,
+            );
             request = request.within(self.window);
         }
         let (mut pages, mut rows) = (Pages::new(&self.session.client, request), 0);
@@ -319,6 +296,7 @@ impl<'a> RootWalk<'a> {
         let change = |state: &mut State| {
             let progress = state.progress_mut(owner, end);
             (progress.position, progress.co_read) = (position, co_read);
+            progress.asked.clone_from(&self.asked);
         };
         Ok(state.advance_page(change).await?)
     }
@@ -344,9 +322,9 @@ impl<'a> RootWalk<'a> {
         true
     }
 
-    async fn finish(&self) -> Result<(), SyncError> {
+    pub(super) async fn finish(&self) -> Result<(), SyncError> {
         for output in self.outputs() {
-            self.session.output.finish(output, self.signpost).await?;
+            self.session.finish(output, self.signpost).await?;
             info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Streams with an endpoint below each row of their parent: objects or lists, read one request at a time in the order of
 //! the parent's rows.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use tracing::info;
@@ -17,8 +18,9 @@ use crate::streams::context::ChildContext;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::starts::stream_start;
+use crate::sync::session::starts::{asked, stream_start};
 use crate::sync::session::tolerance::tolerate_part;
+use crate::sync::tables::joined::{beginning, joined};
 use crate::time::{Time, whole_second};
 
 /// A stream that is read once for each row of its parent, with its own children.
@@ -30,6 +32,8 @@ pub(crate) struct Substream<'a> {
     output: Option<&'a StreamOutput>,
     /// Rows are wanted from this second on. Absent if the server does not filter by time.
     start: Option<Time>,
+    /// Projects whose rows the bookmark does not cover. They are wanted from `start_date` on.
+    joined: BTreeSet<String>,
     below: Vec<Substream<'a>>,
 }
 
@@ -42,7 +46,8 @@ impl<'a> Substream<'a> {
             let output = session.output.stream(stream.tap_stream_id);
             let filtered = output.filter(|_| stream.time_filter == TimeFilter::StartEnd);
             let start = filtered.map(|output| stream_start(session, output));
-            Some(Self { stream, endpoint, output, start, below: Self::below(session, stream) })
+            let joined = filtered.and_then(|output| joined(session, output)).map(|(_, ids)| ids).unwrap_or_default();
+            Some(Self { stream, endpoint, output, start, joined, below: Self::below(session, stream) })
         };
         wanted.filter_map(one).collect()
     }
@@ -66,7 +71,7 @@ impl<'a> Substream<'a> {
     }
 
     async fn pages(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
-        let window = self.start.map(|start| Window { start, end });
+        let window = self.start_below(session, parent).map(|start| Window { start, end });
         let mut request = session.scope.request(self.endpoint, parent.values.clone());
         match window {
             Some(window) if window.is_empty() => return Ok(()),
@@ -120,6 +125,12 @@ impl<'a> Substream<'a> {
         Ok(contexts)
     }
 
+    /// Where the rows of one parent are wanted from. A parent that names no project may be of one that came in.
+    fn start_below(&self, session: &Session, parent: &ChildContext) -> Option<Time> {
+        let known = self.joined.is_empty() || parent.project.as_ref().is_some_and(|id| !self.joined.contains(id));
+        if known { self.start } else { self.start.map(|_| beginning(session)) }
+    }
+
     /// Whether a row is in the window. A row without a time is taken to be.
     fn lies_in(&self, window: Window, row: &Row<'_>) -> bool {
         let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
@@ -148,7 +159,8 @@ pub(crate) async fn walk_substream(
         return Ok(());
     }
     let co_read = || outputs.iter().skip(1).map(|output| output.stream.tap_stream_id);
-    let progress = state.bookmark(owner).progress.filter(|progress| progress.holds_for(co_read()));
+    let asked = asked(session, &outputs);
+    let progress = state.bookmark(owner).progress.filter(|progress| progress.is_for(&asked));
     let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
     let done = parents.iter().position(|parent| Some(&parent.parent_key) == last_done).map_or(0, |at| at + 1);
     // The parents that are done were read up to the end that the interrupted run had.
@@ -169,12 +181,13 @@ pub(crate) async fn walk_substream(
             if !outputs.iter().any(|output| output.has_gaps()) {
                 let progress = state.progress_mut(owner, end);
                 (progress.position, progress.co_read) = (position, co_read().map(str::to_owned).collect());
+                progress.asked.clone_from(&asked);
             }
         };
         state.advance_page(change).await?;
     }
     for output in outputs {
-        session.output.finish(output, end).await?;
+        session.finish(output, end).await?;
         info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
     }
     Ok(())
