@@ -63,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) keep_unknown_fields: bool,
     /// Write `ACTIVATE_VERSION`, so that targets learn which rows of full tables are gone.
     pub(crate) activate_version: bool,
+    /// The longest that a run may take; `None` means as long as it takes.
+    pub(crate) max_run: Option<Duration>,
     /// The user's own queries; each is a stream.
     pub(crate) queries: Vec<Query>,
     /// If a catalog selects every stream, read every stream, and not the default ones alone.
@@ -173,6 +175,7 @@ impl Config {
             );
         }
         let all_streams = values.boolean("all_streams").unwrap_or(false);
+        let max_run = read_max_run(&mut values);
         match (start_date, client) {
             (Some(start_date), Some(client)) if values.problems.is_empty() => Ok(Self {
                 organization,
@@ -187,6 +190,7 @@ impl Config {
                 issue_refresh,
                 keep_unknown_fields,
                 activate_version,
+                max_run,
                 queries,
                 all_streams,
                 client,
@@ -274,6 +278,12 @@ fn read_refresh(values: &mut Values<'_>) -> Option<Duration> {
             None => values.wrong("issue_refresh_hours", &Value::from(text), "a number of hours, or \"never\""),
         },
     }
+}
+
+fn read_max_run(values: &mut Values<'_>) -> Option<Duration> {
+    let fits = |minutes: f64| minutes > 0.0 && minutes <= 1e6;
+    let minutes = values.number("max_run_minutes", fits, "a number of minutes, more than 0 and at most 1000000");
+    minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0))
 }
 
 fn read_unknown_fields(values: &mut Values<'_>) -> bool {

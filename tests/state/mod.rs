@@ -4,5 +4,7 @@
 mod clocks;
 mod covers_records;
 mod incremental;
+mod joined;
 pub mod kill;
+mod time_limit;
 mod whose;
