@@ -173,3 +173,68 @@ fn a_bookmark_that_names_no_projects_covers_all_of_them() {
         simulator.read(|org| org.projects.iter().map(|project| project.id.to_string()).collect());
     assert_eq!(run.last_state()["bookmarks"]["releases"]["project_ids"], json!(ids));
 }
+
+/// Joins a state with a later one key by key, as Meltano does after a full refresh.
+fn merge(old: &mut Value, new: &Value) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (key, value) in new {
+                merge(old.entry(key.clone()).or_insert(Value::Null), value);
+            }
+        }
+        (old, new) => new.clone_into(old),
+    }
+}
+
+#[test]
+fn states_that_are_merged_key_by_key_hide_nothing() {
+    let shape = Shape { projects: 2, releases: 150, issue_sizes: vec![vec![130]; 2], ..Shape::default() };
+    let settings = Settings { frozen: true, ..Settings::self_hosted() };
+    let simulator = Simulator::start(Organization::generate(&shape), settings);
+    let slug = simulator.read(|org| org.projects[1].slug.clone());
+    simulator.deny_project(&slug);
+    let first = tap(&simulator, None).sync();
+    simulator.allow_projects();
+    simulator.advance(Duration::from_mins(5));
+    // A full refresh, with another query of the same name, which is stopped at any of its states.
+    let changed = || tap(&simulator, None).set("queries", json!([{"name": "mine", "fields": ["title", "level"]}]));
+    let fresh = changed().sync();
+    let whole = together(&[&fresh]);
+    let mut seen: Vec<BTreeSet<String>> = together(&[&first]);
+    seen[2].clear();
+    let mut states = 0;
+    for message in &fresh.messages {
+        if let Some(nth) =
+            KEYS.iter().position(|(stream, _)| message["type"] == "RECORD" && message["stream"] == *stream)
+        {
+            seen[nth].insert(message["record"][KEYS[nth].1].as_str().expect("a key").to_owned());
+        }
+        if message["type"] == "STATE" {
+            let mut state = first.last_state();
+            merge(&mut state, &message["value"]);
+            let rest = changed().state(state.clone()).sync();
+            let all: Vec<BTreeSet<String>> =
+                seen.iter().zip(KEYS).map(|(seen, (stream, key))| seen | &rest.keys(stream, key)).collect();
+            assert!(all == whole, "something is missing after {state}");
+            states += 1;
+        }
+    }
+    assert!(states > 3, "{states} states");
+}
+
+#[test]
+fn a_token_that_may_not_list_projects_reads_its_lists_all_the_same() {
+    let simulator = simulator();
+    let tap = || Tap::new(&simulator).only(&[]).set("queries", json!([{"name": "mine", "fields": ["title"]}]));
+    let whole = tap().sync();
+    simulator.add_fault(Fault {
+        path_contains: "/projects/?".to_owned(),
+        nth: NthHit::every(),
+        kind: FaultKind::status(403, r#"{"detail":"You do not have permission to perform this action."}"#),
+    });
+    let first = tap().sync();
+    assert_eq!(first.records("mine").len(), whole.records("mine").len());
+    assert!(first.stderr.contains("projects that come in later are not told from others"), "{}", first.stderr);
+    assert!(first.last_state()["bookmarks"]["mine"]["project_ids"].is_null());
+    assert!(tap().state(first.last_state()).sync().records("mine").is_empty());
+}

@@ -17,12 +17,12 @@ pub(crate) fn settle_queries(session: &Session) {
     let wanted = session.config.queries.iter().filter(|query| session.wants(&query.name));
     session.output.state.change(|state| {
         for query in wanted {
-            let (bookmark, now) = (state.bookmark_mut(&query.name), query.fingerprint());
-            if bookmark.query.as_ref().is_some_and(|before| *before != now) {
+            let Some(bookmark) = state.bookmarks.get_mut(&query.name) else { continue };
+            // A state that does not say holds: it is of an earlier version.
+            if bookmark.query.as_ref().is_some_and(|before| *before != query.fingerprint()) {
                 info!("{}: the query has changed since the last run, and begins at start_date", query.name);
                 *bookmark = Bookmark::default();
             }
-            bookmark.query = Some(now);
         }
     });
 }

@@ -11,6 +11,7 @@ pub(crate) mod tolerance;
 
 use crate::catalog::query_schema::QueryStream;
 use crate::config::Config;
+use crate::config::queries::Query;
 use crate::output::Output;
 use crate::output::stream::StreamOutput;
 use crate::sentry::client::Client;
@@ -18,6 +19,7 @@ use crate::sentry::endpoint::PathValues;
 use crate::sentry::endpoints::ORGANIZATION;
 use crate::sentry::error::ApiError;
 use crate::sentry::request::Request;
+use crate::singer::state::Bookmark;
 use crate::singer::writer::OutputClosed;
 use crate::streams::{self, Source, Stream};
 use crate::sync::session::project_scope::ProjectScope;
@@ -69,18 +71,23 @@ impl Session {
         self.output.streams().filter(|output| reads_with(output.stream, "issues"))
     }
 
-    /// Notes in the state which projects the stream's bookmark will cover, if it goes by projects and has no gap.
-    pub(crate) fn cover(&self, output: &StreamOutput) {
-        if let Some(ids) = self.scope.covered_by(output.stream).filter(|_| !output.has_gaps()) {
-            let name = output.stream.tap_stream_id;
-            self.output.state.change(|state| state.bookmark_mut(name).project_ids = Some(ids.clone()));
+    /// Moves the bookmark of a stream to `end`, after all of it was read; see [`Output::finish`].
+    pub(crate) async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
+        self.output.finish(output, end, |bookmark| self.describe(output, bookmark)).await
+    }
+
+    /// Notes what the bookmark of a stream covers: the query, and the projects if it goes by projects. Must be noted
+    /// together with its start, and never before: tools that merge states would join it with the start of another run.
+    pub(crate) fn describe(&self, output: &StreamOutput, bookmark: &mut Bookmark) {
+        bookmark.query = self.query_of(output.stream).map(Query::fingerprint);
+        if let Some(ids) = self.scope.covered_by(output.stream) {
+            bookmark.project_ids = Some(ids.clone());
         }
     }
 
-    /// Moves the bookmark of a stream to `end`, after all of it was read; see [`Output::finish`].
-    pub(crate) async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
-        self.cover(output);
-        self.output.finish(output, end).await
+    /// The user's query that a stream is made of.
+    pub(crate) fn query_of(&self, stream: &Stream) -> Option<&Query> {
+        self.config.queries.iter().find(|query| query.name == stream.tap_stream_id)
     }
 
     /// Asks for the organization itself.

@@ -60,11 +60,12 @@ pub(crate) fn stream_start(session: &Session, output: &StreamOutput) -> Time {
 }
 
 /// What is asked for when these streams are read together. Progress of an interrupted run holds for the same alone: each
-/// stream from the same second on, before it is cut to what the server keeps, and of the same projects.
+/// stream from the same second on, before it is cut to what the server keeps, of the same query, and of the same projects.
 pub(crate) fn asked(session: &Session, outputs: &[&StreamOutput]) -> BTreeSet<String> {
     let start = |output: &&StreamOutput| {
         let (name, start) = (output.stream.tap_stream_id, format_time(stream_start(session, output)));
-        format!("{name} from {start}")
+        let query = session.query_of(output.stream).map(|query| format!(" by {}", query.fingerprint()));
+        format!("{name} from {start}{}", query.unwrap_or_default())
     };
     let covered = outputs.iter().find_map(|output| session.scope.covered_by(output.stream));
     let projects = covered.map(|ids| format!("{} projects {:016x}", ids.len(), spread(&json!(ids).to_string())));

@@ -38,15 +38,16 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
         read_slices(session, output, &request, days, |_| ()).await?;
         session.output.state.advance_page(|state| joined.finish(state)).await?;
     }
-    if session.output.state.bookmark(stream.tap_stream_id).start.is_none() {
-        session.cover(output); // the bookmark follows the slices, and says of which projects they are
-    }
     let request = session.scope.request(endpoint, session.values());
     let days = Window { start: first_day(session, output, now), end: day_of(now) + TimeDelta::days(1) };
     // Slices come oldest first, so the bookmark may follow them. It stays before a gap.
     let follow = |end: Time| {
         if end < now && !output.has_gaps() {
-            session.output.state.change(|state| state.bookmark_mut(stream.tap_stream_id).start = Some(end));
+            session.output.state.change(|state| {
+                let bookmark = state.bookmark_mut(stream.tap_stream_id);
+                bookmark.start = Some(end);
+                session.describe(output, bookmark);
+            });
         }
     };
     read_slices(session, output, &request, days, follow).await?;
