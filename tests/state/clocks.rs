@@ -36,15 +36,18 @@ fn a_bookmark_in_the_future_is_said_aloud_and_begins_anew() {
         "issues": {"start": future, "refreshed": future, "projects": {&ids[0]: {}, &ids[1]: {}}},
         "events": {"start": text(simulator.now()), "projects": {&ids[0]: {"start": future}, &ids[1]: {}}},
         "releases": {"start": future},
+        "release_files": {"start": future},
         "release": {"progress_markers": {"end": future, "until": "2020-01-01T00:00:00Z"}},
     }});
-    let streams = ["issues", "events", "releases", "release"];
+    let streams = ["issues", "events", "releases", "release", "release_files"];
+    let whole = Tap::new(&simulator).only(&["release_files"]).sync().records("release_files").len();
     let run = Tap::new(&simulator).only(&streams).state(state).sync();
     let truth = simulator.truth();
     assert_eq!(run.keys("issues", "id"), truth.issues.keys().cloned().collect());
     for stream in ["releases", "release"] {
         assert_eq!(run.keys(stream, "version"), truth.releases.keys().cloned().collect());
     }
+    assert!(whole > 0 && run.records("release_files").len() == whole, "a stream below a list that is read on");
     let of_first = truth.issues.values().filter(|issue| issue.project == ids[0]).count();
     assert!(of_first > 0 && run.events_by_issue().len() == of_first, "events of the project whose bookmark was wrong");
     for stream in streams {

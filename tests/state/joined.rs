@@ -202,24 +202,26 @@ fn states_that_are_merged_key_by_key_hide_nothing() {
     let whole = together(&[&fresh]);
     let mut seen: Vec<BTreeSet<String>> = together(&[&first]);
     seen[2].clear();
-    let mut states = 0;
+    let states = fresh.messages.iter().filter(|message| message["type"] == "STATE").count();
+    assert!(states > 20, "{states} states");
+    let mut nth_state = 0;
     for message in &fresh.messages {
         if let Some(nth) =
             KEYS.iter().position(|(stream, _)| message["type"] == "RECORD" && message["stream"] == *stream)
         {
             seen[nth].insert(message["record"][KEYS[nth].1].as_str().expect("a key").to_owned());
         }
-        if message["type"] == "STATE" {
+        nth_state += usize::from(message["type"] == "STATE");
+        // About ten of them are enough.
+        if message["type"] == "STATE" && nth_state % (states / 10) == 0 {
             let mut state = first.last_state();
             merge(&mut state, &message["value"]);
             let rest = changed().state(state.clone()).sync();
             let all: Vec<BTreeSet<String>> =
                 seen.iter().zip(KEYS).map(|(seen, (stream, key))| seen | &rest.keys(stream, key)).collect();
             assert!(all == whole, "something is missing after {state}");
-            states += 1;
         }
     }
-    assert!(states > 3, "{states} states");
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use chrono::TimeDelta;
 use tracing::{info, warn};
 
-use crate::output::stream::StreamOutput;
 use crate::singer::state::{Bookmark, State};
-use crate::sync::session::Session;
+use crate::streams::{self, Stream, TimeFilter};
+use crate::sync::session::{Session, reads_with};
 use crate::time::{Time, format_time};
 
 /// How far ahead of the server a time in the state may be. Clocks are never quite the same.
@@ -29,13 +29,8 @@ pub(crate) fn settle_queries(session: &Session) {
 
 /// Drops times that are ahead of the server: they come from a clock that was wrong, and would hide what is before them.
 pub(crate) async fn settle_times(session: &Session) {
-    let is_read_on = |output: &StreamOutput| output.stream.replication_key().is_some();
-    let streams: Vec<&str> = session
-        .output
-        .streams()
-        .filter(|output| is_read_on(output))
-        .map(|output| output.stream.tap_stream_id)
-        .collect();
+    let all = session.output.streams().filter(|output| is_read_on(output.stream));
+    let streams: Vec<&str> = all.map(|output| output.stream.tap_stream_id).collect();
     let has_times = |state: &State| streams.iter().any(|name| times(&state.bookmark(name)).next().is_some());
     if !session.output.state.read(has_times) {
         return;
@@ -50,6 +45,12 @@ pub(crate) async fn settle_times(session: &Session) {
             }
         }
     });
+}
+
+/// Whether a stream is read from its bookmark on. Of full tables a bookmark hides nothing.
+fn is_read_on(stream: &Stream) -> bool {
+    let is_filtered = |stream: &Stream| stream.time_filter != TimeFilter::None;
+    reads_with(stream, "issues") || streams::line(stream).any(is_filtered)
 }
 
 /// The times that a bookmark holds.
