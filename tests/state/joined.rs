@@ -122,6 +122,28 @@ fn a_run_that_is_killed_while_it_reads_them_misses_nothing() {
 }
 
 #[test]
+fn one_that_may_not_be_read_after_all_is_a_gap_and_holds_nothing_up() {
+    let simulator = simulator();
+    let tap = |run: &Run| Tap::new(&simulator).only(&["releases", "release_health"]).state(run.last_state());
+    let first = Tap::new(&simulator).only(&["releases", "release_health"]).sync();
+    let (at, known) = (simulator.now(), simulator.read(|org| org.projects[0].slug.clone()));
+    let late = simulator.edit(|org| org.add_project("late", at));
+    simulator.advance(Duration::from_mins(5));
+    simulator.edit(|org| org.add_release("late", "late@1", at - TimeDelta::days(5)));
+    simulator.edit(|org| org.add_release(&known, "known@1", at + TimeDelta::minutes(1)));
+    let kind = FaultKind::status(403, r#"{"detail":"You do not have permission to perform this action."}"#);
+    simulator.add_fault(Fault { path_contains: format!("project={late}"), nth: NthHit::every(), kind });
+    let second = tap(&first).run();
+    assert_eq!(second.code, 1, "{}", second.stderr);
+    assert_eq!(second.keys("releases", "version"), BTreeSet::from(["known@1".to_owned()]));
+    simulator.clear_faults();
+    let third = tap(&second).sync();
+    assert_eq!(third.keys("releases", "version"), BTreeSet::from(["known@1".to_owned(), "late@1".to_owned()]));
+    let ids = &third.last_state()["bookmarks"]["release_health"]["project_ids"];
+    assert!(ids.as_array().expect("ids").contains(&json!(late.to_string())), "{ids}");
+}
+
+#[test]
 fn check_ins_of_monitors_of_such_a_project_are_read_from_the_start() {
     let simulator = simulator();
     let tap = || Tap::new(&simulator).only(&["monitors", "monitor_checkins"]);

@@ -17,6 +17,7 @@ use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::{stream_start, warn_of_lost};
+use crate::sync::session::tolerance::tolerate_part;
 use crate::sync::tables::joined::Joined;
 use crate::time::{Time, whole_second};
 
@@ -35,8 +36,10 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
     if let Some(joined) = Joined::of(session, &[output]) {
         let request = joined.request(session, endpoint, session.values());
         let days = Window { start: kept_days(day_of(joined.window.start), now), end: day_of(joined.window.end) };
-        read_slices(session, output, &request, days, |_| ()).await?;
-        session.output.state.advance_page(|state| joined.finish(state)).await?;
+        let read = read_slices(session, output, &request, days, |_| ()).await;
+        if tolerate_part(&[output], read)?.is_some() {
+            session.output.state.advance_page(|state| joined.finish(state)).await?;
+        }
     }
     let request = session.scope.request(endpoint, session.values());
     let days = Window { start: first_day(session, output, now), end: day_of(now) + TimeDelta::days(1) };

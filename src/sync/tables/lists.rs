@@ -7,6 +7,7 @@ use crate::streams::context::ChildContext;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::tolerance::tolerate_part;
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::joined::Joined;
 use crate::sync::tables::root::RootWalk;
@@ -54,7 +55,9 @@ pub(crate) async fn walk_rows(
         session.ask_the_time().await?;
     }
     if let Some(joined) = Joined::of(session, &left) {
-        RootWalk::of_joined(session, stream, joined).read_joined(endpoint, each).await?;
+        let outputs = joined.outputs.clone();
+        let read = RootWalk::of_joined(session, stream, joined).read_joined(endpoint, each).await;
+        tolerate_part(&outputs, read)?; // the others go on, and their bookmark waits
     }
     let mut walk = RootWalk::to_now(session, stream, &left);
     if walk.resume() {
