@@ -66,9 +66,9 @@ impl Client {
         })
     }
 
-    /// Whether a request was sent, whose answer could tell the server's clock.
+    /// Whether an answer has told the server's clock, or the server was seen not to tell it.
     pub(crate) fn knows_the_time(&self) -> bool {
-        self.costs.total().requests > 0
+        self.limits.knows_the_time()
     }
 
     /// Whether this server has shown that it limits requests.
@@ -103,7 +103,7 @@ impl Client {
         wanted
     }
 
-    /// Time by the server's clock. It is our own clock until an answer has a `Date`.
+    /// Time by the server's clock. It is our own clock until an answer has a `Date` that can be believed.
     pub(crate) fn server_now(&self) -> DateTime<Utc> {
         self.limits.server_now()
     }

@@ -36,6 +36,10 @@ pub(crate) struct Progress {
     /// Streams that are read together with the progress owner, the stream whose bookmark holds this. They are as far.
     #[serde(default, rename = "with", skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) co_read: BTreeSet<String>,
+    /// What was asked for: where each stream began, and of which projects. An array, which tools that merge states take
+    /// whole.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) asked: BTreeSet<String>,
     /// Position in the one list that is being read.
     #[serde(flatten)]
     pub(crate) position: Position,
@@ -46,6 +50,11 @@ impl Progress {
     /// later, which is not as far.
     pub(crate) fn holds_for(&self, mut others: impl Iterator<Item = &'static str>) -> bool {
         others.all(|name| self.co_read.contains(name))
+    }
+
+    /// Whether all of this was asked for when it was made.
+    pub(crate) fn is_for(&self, asked: &BTreeSet<String>) -> bool {
+        asked.is_subset(&self.asked)
     }
 }
 

@@ -12,6 +12,8 @@ pub(crate) struct ChildContext {
     pub(crate) parent_key: String,
     /// Values for the paths and records of the children, from the row and from its own context.
     pub(crate) values: PathValues,
+    /// Id of the project that the parent's row names, if it names one.
+    pub(crate) project: Option<String>,
 }
 
 impl ChildContext {
@@ -22,7 +24,8 @@ impl ChildContext {
         for (name, field) in stream.child_context {
             values.push((name, row.text(field).ok_or(*field)?.into_owned()));
         }
-        Ok(Self { parent_key: key_of(stream, row), values })
+        let project = row.object("project").and_then(|project| Some(project.text("id")?.into_owned()));
+        Ok(Self { parent_key: key_of(stream, row), values, project })
     }
 }
 

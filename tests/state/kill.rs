@@ -237,7 +237,7 @@ fn a_state_with_many_issues_done_beyond_a_slow_one_is_continued() {
     let project = truth.projects.first().expect("a project").clone();
     let end = (simulator.now() - chrono::TimeDelta::seconds(1)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let progress = json!({"end": end, "projects": {project: {"way": "issue", "ahead": ahead}}});
-    let state = json!({"bookmarks": {"events": {"progress_markers": progress}}});
+    let state = json!({"version": 2, "bookmarks": {"events": {"progress_markers": progress}}});
     let run = Tap::new(&simulator).only(&["events"]).state(state).sync();
     let of = |id: &&String| truth.events[*id].iter().map(|event| event.id.clone()).collect::<Vec<_>>();
     let wanted: BTreeSet<String> = left.iter().flat_map(of).collect();

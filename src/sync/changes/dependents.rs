@@ -208,6 +208,6 @@ impl<'a> Dependent<'a> {
         let mut values: PathValues = self.session.values();
         values.push(("issue", issue.id.to_string()));
         values.extend(issue.last_seen.map(|time| ("issue_last_seen", format_time(time))));
-        ChildContext { parent_key: issue.id.to_string(), values }
+        ChildContext { parent_key: issue.id.to_string(), values, project: None }
     }
 }

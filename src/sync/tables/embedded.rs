@@ -63,6 +63,12 @@ impl<'a> EmbeddedChildren<'a> {
         Self { session, parent, children, end, short: ShortLists::default() }
     }
 
+    /// The same children, whose rows are wanted from `start` on.
+    pub(crate) fn from(mut self, start: Time) -> Self {
+        self.children.iter_mut().for_each(|child| child.start = start);
+        self
+    }
+
     /// The outputs of all children of `parent` that are selected.
     pub(crate) fn outputs_below(session: &'a Session, parent: &'static Stream) -> Vec<&'a StreamOutput> {
         Self::all(session, parent, Time::default()).into_iter().flat_map(|child| child.outputs).collect()

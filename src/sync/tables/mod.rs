@@ -3,7 +3,9 @@
 pub(crate) mod daily;
 pub(crate) mod embedded;
 pub(crate) mod embedded_list;
+pub(crate) mod joined;
 mod known_rows;
+pub(crate) mod lists;
 mod look_ahead;
 mod order;
 pub(crate) mod presence;

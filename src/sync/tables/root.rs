@@ -1,4 +1,4 @@
-//! Reads the rows of one list or object of the table, page by page, writes them, and reads their children.
+//! One walk over the rows of a list or object of the table, page by page. Writes them, and reads their children.
 //!
 //! A list with a window of time goes on where an interrupted run stopped. Others begin anew: a place in them proves
 //! nothing, since rows come and go before it.
@@ -15,25 +15,21 @@ use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::Tolerance;
 use crate::sentry::request::PAGE_ROWS;
 use crate::sentry::window::Window;
-use crate::streams::context::{ChildContext, key_of};
-use crate::streams::{Source, Stream, TimeFilter};
+use crate::streams::context::key_of;
+use crate::streams::{Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::starts::still_kept;
-use crate::sync::session::tolerance::tolerate_stream;
-use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::look_ahead::{Follow, ListPage, LookAhead};
 use crate::sync::tables::order::{ListOrder, RowTimes};
 use crate::sync::tables::seen_rows::{AddedUp, SeenRows};
-use crate::sync::tables::substreams::Substream;
 use crate::sync::tables::targets::Targets;
 use crate::time::{Time, format_time};
 
 /// A root stream that is being read, with the children that are read with its rows.
-struct RootWalk<'a> {
+pub(super) struct RootWalk<'a> {
     session: &'a Session,
     stream: &'static Stream,
-    targets: Targets<'a>,
+    pub(super) targets: Targets<'a>,
     window: Window,
     order: ListOrder,
     /// The last row of a page, and what the order says of it: everything newer was on the pages so far.
@@ -60,72 +56,15 @@ enum ListEnd {
 const MOST_READINGS: u32 = 3;
 const SECOND: TimeDelta = TimeDelta::seconds(1);
 
-/// Reads a root stream and the children that are read with its rows. Returns the context of each row that came, for
-/// children that have endpoints of their own. A list that ended early is a gap in all of them.
-pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Result<Vec<ChildContext>, SyncError> {
-    let own_lists = stream.time_filter == TimeFilter::None;
-    let children = if own_lists { Substream::below(session, stream) } else { Vec::new() };
-    let (mut contexts, mut missing, above) = (Vec::new(), None, session.values());
-    let mut keep = |row: &Row<'_>| match ChildContext::read(stream, row, &above) {
-        Ok(context) if !children.is_empty() => contexts.push(context),
-        Ok(_) => {}
-        Err(field) => missing = Some(field),
-    };
-    let result = walk_rows(session, stream, !children.is_empty(), &mut keep).await;
-    for output in children.iter().flat_map(Substream::outputs) {
-        if let Some(field) = missing {
-            output.gap(format!("a parent row without {field}"));
-        }
-    }
-    tolerate_stream(session, stream.tap_stream_id, result).await?;
-    Ok(contexts)
-}
-
-/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row
-/// of the window once. With `must` it sees them even if an interrupted run has written them all.
-pub(crate) async fn walk_rows(
-    session: &Session,
-    stream: &'static Stream,
-    must: bool,
-    each: &mut dyn FnMut(&Row<'_>),
-) -> Result<(), SyncError> {
-    let Source::Endpoint(endpoint) = &stream.source else { return Ok(()) };
-    let mut left: Vec<&StreamOutput> = session.output.stream(stream.tap_stream_id).into_iter().collect();
-    left.extend(EmbeddedChildren::outputs_below(session, stream));
-    for output in &left {
-        session.output.begin(output).await?;
-    }
-    left.retain(|output| !session.output.state.has_read(output.stream.tap_stream_id));
-    if left.is_empty() && !must {
-        return Ok(());
-    }
-    if stream.time_filter == TimeFilter::StartEnd {
-        session.ask_the_time().await?;
-        let mut walk = RootWalk::new(session, stream, &left);
-        if walk.resume() {
-            walk.read(endpoint, each).await?;
-            // Without the order that the progress was made from, nothing is known of the newer part.
-            if !walk.order.is_broken() {
-                walk.targets.finish().await?;
-            }
-        }
-    }
-    // Where the window was that of an interrupted run: read again, up to now.
-    let mut walk = RootWalk::new(session, stream, &left);
-    walk.read(endpoint, each).await?;
-    walk.targets.finish().await
-}
-
 impl<'a> RootWalk<'a> {
-    /// A walk to now, for the outputs that are `left` to be read.
-    fn new(session: &'a Session, stream: &'static Stream, left: &[&'a StreamOutput]) -> Self {
-        let targets = Targets::new(session, stream, left);
+    /// A walk for these targets, over their window.
+    pub(super) fn new(session: &'a Session, stream: &'static Stream, targets: Targets<'a>) -> Self {
         let (window, order, seen) = (targets.window, ListOrder::new(), SeenRows::default());
         Self { session, stream, targets, window, order, seen, last: RowTimes::default(), low: None, pages: 0 }
     }
 
     /// Takes over the progress of an interrupted run. Returns `false` if there is none.
-    fn resume(&mut self) -> bool {
+    pub(super) fn resume(&mut self) -> bool {
         let Some(until) = self.targets.resume() else { return false };
         self.window.end = until;
         true
@@ -135,7 +74,12 @@ impl<'a> RootWalk<'a> {
         self.stream.time_filter == TimeFilter::StartEnd
     }
 
-    async fn read(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
+    /// Reads it to the end. Moves no bookmark.
+    pub(super) async fn read(
+        &mut self,
+        endpoint: &'static Endpoint,
+        each: &mut dyn FnMut(&Row<'_>),
+    ) -> Result<(), SyncError> {
         if self.is_filtered() { self.by_time(endpoint, each).await } else { self.whole_table(endpoint, each).await }
     }
 
@@ -167,7 +111,7 @@ impl<'a> RootWalk<'a> {
     /// second that is certain.
     async fn by_time(&mut self, endpoint: &'static Endpoint, each: &mut dyn FnMut(&Row<'_>)) -> Result<(), SyncError> {
         let mut readings = 0;
-        self.window = still_kept(self.session, endpoint.limit_group, self.targets.own(), self.window);
+        self.window = self.targets.still_kept(endpoint, self.window);
         while !self.window.is_empty() {
             match self.list(endpoint, self.window, Follow::Joined, each).await? {
                 ListEnd::Reached => return Ok(()),
@@ -238,7 +182,7 @@ impl<'a> RootWalk<'a> {
         follow: Follow,
         each: &mut dyn FnMut(&Row<'_>),
     ) -> Result<ListEnd, SyncError> {
-        let mut request = self.session.scope.request(endpoint, self.session.values());
+        let mut request = self.targets.request(endpoint);
         if self.is_filtered() {
             request = request.within(window);
         }
@@ -278,6 +222,11 @@ impl<'a> RootWalk<'a> {
                 return Ok(ListEnd::Reached);
             }
         }
+    }
+
+    /// Whether the list kept to no order. Then nothing is known from progress that was made from one.
+    pub(super) fn is_out_of_order(&self) -> bool {
+        self.order.is_broken()
     }
 
     /// Whether rows have moved between the pages so far. Some servers repeat and hide rows in each reading, and have no
@@ -322,6 +271,7 @@ impl<'a> RootWalk<'a> {
         ahead: &LookAhead<'_>,
         each: &mut dyn FnMut(&Row<'_>),
     ) -> Result<bool, SyncError> {
+        self.targets.learn_the_time();
         let page = &next.page;
         let mut rows = Vec::with_capacity(page.len());
         for (nth, row) in page.rows().enumerate() {

@@ -1,7 +1,7 @@
 //! Streams with an endpoint below each row of their parent: objects or lists, read one request at a time in the order of
 //! the parent's rows.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::pin::Pin;
 
 use tracing::info;
@@ -20,8 +20,9 @@ use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::lookup::Standing;
-use crate::sync::session::starts::stream_start;
+use crate::sync::session::starts::{asked, stream_start};
 use crate::sync::session::tolerance::{tolerate_absence, tolerate_lookup, tolerate_part};
+use crate::sync::tables::joined::{beginning, joined};
 use crate::sync::tables::look_ahead::{Follow, ListPage, LookAhead};
 use crate::sync::tables::presence::Presence;
 use crate::sync::tables::seen_rows::SeenRows;
@@ -60,6 +61,8 @@ pub(crate) struct Substream<'a> {
     output: Option<&'a StreamOutput>,
     /// Rows are wanted from this second on. Absent if the server does not filter by time.
     start: Option<Time>,
+    /// Projects whose rows the bookmark does not cover. They are wanted from `start_date` on.
+    joined: BTreeSet<String>,
     below: Vec<Substream<'a>>,
     /// Whether the server has the endpoint at all.
     presence: Presence,
@@ -74,8 +77,9 @@ impl<'a> Substream<'a> {
             let output = session.output.stream(stream.tap_stream_id);
             let filtered = output.filter(|_| stream.time_filter == TimeFilter::StartEnd);
             let start = filtered.map(|output| stream_start(session, output));
+            let joined = filtered.and_then(|output| joined(session, output)).map(|(_, ids)| ids).unwrap_or_default();
             let (below, presence) = (Self::below(session, stream), Presence::default());
-            Some(Self { stream, endpoint, output, start, below, presence })
+            Some(Self { stream, endpoint, output, start, joined, below, presence })
         };
         wanted.filter_map(one).collect()
     }
@@ -121,7 +125,7 @@ impl<'a> Substream<'a> {
             None => {}
             Some(Standing::Gone) => self.skip(GONE),
             Some(Standing::Renamed(values)) => {
-                let parent = ChildContext { parent_key: parent.parent_key.clone(), values };
+                let parent = ChildContext { values, ..parent.clone() };
                 self.once_more(session, &parent, end).await?;
             }
             Some(Standing::There) if hangs_on_root && self.presence.has_answered() => {
@@ -188,7 +192,7 @@ impl<'a> Substream<'a> {
     /// Reads the list below one parent. It is read again from its beginning where rows have moved, and where the target is to
     /// be told which rows are gone: only two readings with the same keys show that.
     async fn pages(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
-        let window = self.start.map(|start| Window { start, end });
+        let window = self.start_below(session, parent).map(|start| Window { start, end });
         if window.is_some_and(Window::is_empty) {
             return Ok(());
         }
@@ -268,6 +272,12 @@ impl<'a> Substream<'a> {
         Ok(contexts)
     }
 
+    /// Where the rows of one parent are wanted from. A parent that names no project may be of one that came in.
+    fn start_below(&self, session: &Session, parent: &ChildContext) -> Option<Time> {
+        let known = self.joined.is_empty() || parent.project.as_ref().is_some_and(|id| !self.joined.contains(id));
+        if known { self.start } else { self.start.map(|_| beginning(session)) }
+    }
+
     /// Whether a row is in the window. A row without a time is taken to be.
     fn lies_in(&self, window: Window, row: &Row<'_>) -> bool {
         let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
@@ -297,7 +307,8 @@ pub(crate) async fn walk_substream(
         return Ok(());
     }
     let co_read = || outputs.iter().skip(1).map(|output| output.stream.tap_stream_id);
-    let progress = state.bookmark(owner).progress.filter(|progress| progress.holds_for(co_read()));
+    let asked = asked(session, &outputs);
+    let progress = state.bookmark(owner).progress.filter(|progress| progress.is_for(&asked));
     let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
     let mut parents: Vec<&ChildContext> = parents.iter().collect();
     parents.sort_by(|one, other| one.parent_key.cmp(&other.parent_key));
@@ -320,13 +331,14 @@ pub(crate) async fn walk_substream(
             if !outputs.iter().any(|output| output.has_gaps()) {
                 let progress = state.progress_mut(owner, end);
                 (progress.position, progress.co_read) = (position, co_read().map(str::to_owned).collect());
+                progress.asked.clone_from(&asked);
             }
         };
         state.advance_page(change).await?;
     }
     child.settle(session).await?;
     for output in outputs {
-        session.output.finish(output, end).await?;
+        session.finish(output, end).await?;
         info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
     }
     Ok(())

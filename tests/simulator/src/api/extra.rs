@@ -1,5 +1,5 @@
 //! Endpoints of the optional streams. They have the same few rows below every parent. The rows are files in `payloads`.
-//! What differs between parents is put in by name.
+//! What differs between parents is put in by name, and dates are moved to the days before the clock's start.
 
 use serde_json::Value;
 
@@ -174,7 +174,7 @@ fn under(name: &str, reply: Reply) -> Reply {
 
 /// The rows, with the names in the path put in. Refuses parents that do not exist.
 fn rows(view: &View<'_>, extra: &Extra, names: &Names) -> Answer<Vec<Value>> {
-    let mut text = extra.rows.to_owned();
+    let mut text = time::payload_at(view.settings.now, extra.rows);
     for (name, value) in names {
         text = text.replace(&format!("{{{name}}}"), value);
         match *name {

@@ -1,0 +1,107 @@
+//! Reads a root stream of the table from beginning to end: what projects that came in have from before, what an interrupted
+//! run left half read, and then everything up to now.
+
+use crate::json::row::Row;
+use crate::output::stream::StreamOutput;
+use crate::sentry::endpoint::Endpoint;
+use crate::streams::context::ChildContext;
+use crate::streams::{Source, Stream, TimeFilter};
+use crate::sync::session::Session;
+use crate::sync::session::error::SyncError;
+use crate::sync::session::tolerance::tolerate_stream;
+use crate::sync::tables::embedded::EmbeddedChildren;
+use crate::sync::tables::joined::Joined;
+use crate::sync::tables::root::RootWalk;
+use crate::sync::tables::substreams::Substream;
+use crate::sync::tables::targets::Targets;
+
+/// Reads a root stream and the children that are read with its rows. Returns the context of each row that came, for
+/// children that have endpoints of their own. A list that ended early is a gap in all of them.
+pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Result<Vec<ChildContext>, SyncError> {
+    let own_lists = stream.time_filter == TimeFilter::None;
+    let children = if own_lists { Substream::below(session, stream) } else { Vec::new() };
+    let (mut contexts, mut missing, above) = (Vec::new(), None, session.values());
+    let mut keep = |row: &Row<'_>| match ChildContext::read(stream, row, &above) {
+        Ok(context) if !children.is_empty() => contexts.push(context),
+        Ok(_) => {}
+        Err(field) => missing = Some(field),
+    };
+    let result = walk_rows(session, stream, !children.is_empty(), &mut keep).await;
+    for output in children.iter().flat_map(Substream::outputs) {
+        if let Some(field) = missing {
+            output.gap(format!("a parent row without {field}"));
+        }
+    }
+    tolerate_stream(session, stream.tap_stream_id, result).await?;
+    Ok(contexts)
+}
+
+/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row
+/// of a table without a window once, and others perhaps more often. With `must` it sees them even if an interrupted run has written them all.
+pub(crate) async fn walk_rows(
+    session: &Session,
+    stream: &'static Stream,
+    must: bool,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<(), SyncError> {
+    let Source::Endpoint(endpoint) = &stream.source else { return Ok(()) };
+    let mut left: Vec<&StreamOutput> = session.output.stream(stream.tap_stream_id).into_iter().collect();
+    left.extend(EmbeddedChildren::outputs_below(session, stream));
+    for output in &left {
+        session.output.begin(output).await?;
+    }
+    left.retain(|output| !session.output.state.has_read(output.stream.tap_stream_id));
+    if left.is_empty() && !must {
+        return Ok(());
+    }
+    let walk = || RootWalk::new(session, stream, Targets::new(session, stream, &left));
+    if stream.time_filter == TimeFilter::StartEnd {
+        session.ask_the_time().await?;
+        if let Some(joined) = Joined::of(session, &left) {
+            let read = read_joined(session, stream, endpoint, &joined, each).await;
+            tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
+        }
+        // Its window ended when that run began. So the list is read again, up to now.
+        go_on(walk(), endpoint, each).await?;
+    }
+    read_whole(walk(), endpoint, each).await
+}
+
+/// Reads what projects that came in have from before.
+async fn read_joined(
+    session: &Session,
+    stream: &'static Stream,
+    endpoint: &'static Endpoint,
+    joined: &Joined<'_>,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<(), SyncError> {
+    let walk = || RootWalk::new(session, stream, Targets::of_joined(session, stream, joined));
+    if go_on(walk(), endpoint, each).await? { Ok(()) } else { read_whole(walk(), endpoint, each).await }
+}
+
+/// Reads what an interrupted run left of its window. Returns whether the window is read: there was one, and the list kept to
+/// the order that the progress was made from. Without that nothing is known of the newer part.
+async fn go_on(
+    mut walk: RootWalk<'_>,
+    endpoint: &'static Endpoint,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<bool, SyncError> {
+    if !walk.resume() {
+        return Ok(false);
+    }
+    walk.read(endpoint, each).await?;
+    if walk.is_out_of_order() {
+        return Ok(false);
+    }
+    walk.targets.finish().await?;
+    Ok(true)
+}
+
+async fn read_whole(
+    mut walk: RootWalk<'_>,
+    endpoint: &'static Endpoint,
+    each: &mut dyn FnMut(&Row<'_>),
+) -> Result<(), SyncError> {
+    walk.read(endpoint, each).await?;
+    walk.targets.finish().await
+}
