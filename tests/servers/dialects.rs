@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
-use sentry_simulator::{Dialect, Organization, Settings, Shape, Simulator};
+use sentry_simulator::{Dialect, Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 use tap_sentry::internals::Capability;
 
@@ -111,6 +111,29 @@ fn users_fall_back_to_members_where_they_are_gone() {
     let simulator = Simulator::start(Organization::generate(&Shape::default()), settings);
     let run = Tap::new(&simulator).only(&["users"]).sync();
     assert_eq!(run.keys("users", "id"), simulator.truth().members);
+}
+
+/// One 404 may be of a router that restarts. So the older path is used only when today's is missing again, and the
+/// organization answers.
+#[test]
+fn an_older_path_is_used_only_where_todays_is_missing_twice() {
+    for (hits, users_asked) in [(1, 3), (u64::MAX, 2)] {
+        let simulator = Simulator::start(Organization::generate(&Shape::default()), Settings::self_hosted());
+        let missing =
+            FaultKind::Status { code: 404, body: String::new(), content_type: "text/html".into(), headers: vec![] };
+        simulator.add_fault(Fault { path_contains: "/users/".to_owned(), nth: NthHit::first(hits), kind: missing });
+        let run = Tap::new(&simulator).only(&["users"]).sync();
+        let truth = simulator.truth();
+        let expected = if hits == 1 { &truth.users } else { &truth.members };
+        assert_eq!(&run.keys("users", "id"), expected, "{hits}");
+        let asked = |name: &str| simulator.requests().iter().filter(|request| request.path.ends_with(name)).count();
+        assert_eq!(
+            (asked("/users/"), asked("/members/"), asked("/acme/")),
+            (users_asked, 1, 1),
+            "{hits}: {}",
+            run.stderr
+        );
+    }
 }
 
 #[test]
