@@ -2,7 +2,7 @@
 //! is a history as well.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sentry_simulator::{DateHeader, NewBy, Settings, Shape};
+use sentry_simulator::{Budget, Budgets, Class, DateHeader, NewBy, Settings, Shape};
 
 use super::change::Change;
 use super::dice::Dice;
@@ -154,17 +154,33 @@ fn settings(dice: &mut Dice, now: DateTime<Utc>) -> Settings {
     let kinds = [Settings::saas(), Settings::self_hosted(), Settings::self_hosted(), Settings::sentry23()];
     let kind = dice.size(0, kinds.len() - 1);
     let base = kinds[kind].clone();
+    let most_rows = dice.pick(&[100, 100, 20, 7, 7]);
     Settings {
         now,
         frozen: true,
-        limits: false,
+        limits: dice.chance(30),
+        budgets: budgets(),
         new_by: if kind == 2 { NewBy::Window } else { base.new_by },
-        most_rows: dice.pick(&[100, 100, 100, 20, 7]),
+        most_rows,
         unstable_ties: kind != 3,
-        unstable_list_ties: dice.chance(30),
+        // Rows without an order can be told apart only where they fit into a page.
+        unstable_list_ties: dice.chance(40) && most_rows >= 20,
         member_of_all: dice.chance(50),
         ..base
     }
+}
+
+/// Budgets in the proportions of sentry.io's, but so large that no run waits for them.
+fn budgets() -> Budgets {
+    let mut budgets = Budgets::default();
+    budgets.set(Class::Default, Budget { limit: 4_000, seconds: 1, concurrent: 25 });
+    budgets.set(Class::ProjectEvents, Budget { limit: 1_000, seconds: 60, concurrent: 1 });
+    for class in
+        [Class::ProjectEvent, Class::ProjectIssues, Class::Issue, Class::IssueEvent, Class::Releases, Class::Members]
+    {
+        budgets.set(class, Budget { limit: 1_000, seconds: 1, concurrent: 25 });
+    }
+    budgets
 }
 
 fn shape(dice: &mut Dice, seed: u64, now: DateTime<Utc>) -> Shape {
@@ -235,8 +251,8 @@ fn wishes_keep(stream: &str) -> bool {
 }
 
 fn a_run(dice: &mut Dice, lists_are_whole: bool, sampled: bool) -> Run {
-    let mut changes: Vec<(u64, Change)> = if dice.chance(60) {
-        (0..dice.from(1, 4)).map(|_| (dice.from(1, 30), Change::random(dice))).collect()
+    let mut changes: Vec<(u64, Change)> = if dice.chance(70) {
+        (0..dice.from(1, 6)).map(|_| (request(dice), Change::random(dice))).collect()
     } else {
         Vec::new()
     };
@@ -254,6 +270,12 @@ fn a_run(dice: &mut Dice, lists_are_whole: bool, sampled: bool) -> Run {
         full_refresh: !sampled && dice.chance(6),
         merge: dice.chance(15),
     }
+}
+
+/// The number of a request. Later runs have few.
+pub fn request(dice: &mut Dice) -> u64 {
+    let most = dice.pick(&[12, 12, 30, 80]);
+    dice.from(1, most)
 }
 
 fn wrong_date(dice: &mut Dice) -> DateHeader {

@@ -3,6 +3,7 @@
 use sentry_simulator::{Fault as Order, FaultKind, LinkForm, NthHit};
 
 use super::dice::Dice;
+use super::history::request;
 
 /// A fault of the network.
 #[derive(Clone, Debug)]
@@ -48,9 +49,14 @@ impl Stop {
     /// A random one.
     pub fn random(dice: &mut Dice) -> Self {
         let signal = dice.pick(&[Signal::Kill, Signal::Kill, Signal::Kill, Signal::Term, Signal::Int]);
-        let when = if dice.chance(50) { When::Request(dice.from(1, 60)) } else { When::Line(dice.size(1, 250)) };
+        let when = if dice.chance(50) { When::Request(request(dice)) } else { When::Line(line(dice)) };
         Self { signal, when }
     }
+}
+
+fn line(dice: &mut Dice) -> usize {
+    let most = dice.pick(&[40, 100, 300]);
+    dice.size(1, most)
 }
 
 /// Requests that faults choose. The first is all of them.
@@ -64,7 +70,7 @@ impl Fault {
     /// where every page but the last is as long as it was asked for.
     pub fn random(dice: &mut Dice, lists_are_whole: bool) -> Self {
         let path = dice.pick(&PATHS);
-        let from = dice.from(1, 25);
+        let from = if path.is_empty() { request(dice) } else { dice.from(1, 6) };
         if dice.chance(12) {
             let path = dice.pick(&[
                 "/teams/",

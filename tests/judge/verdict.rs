@@ -40,7 +40,9 @@ pub fn judge_requests(disturbed: &[Ran], undisturbed: &[Ran]) -> Option<String> 
     let sum = |runs: &[Ran]| runs.iter().map(|run| run.requests).sum::<usize>();
     let stops = disturbed.iter().filter(|run| run.end != End::Own || run.spoiled || run.code != Some(0)).count();
     let faults: usize = disturbed.iter().map(|run| run.faults).sum();
-    let allowed = sum(undisturbed) + PER_STOP * stops + PER_FAULT * faults;
+    // How a list is split depends on how fast answers come, and so on what else the machine does.
+    let usual = sum(undisturbed) * 5 / 4 + 10 * disturbed.len();
+    let allowed = usual + PER_STOP * stops + PER_FAULT * faults;
     let made = sum(disturbed);
     (made > allowed).then(|| format!("(e) {made} requests, and {allowed} would have been enough"))
 }
