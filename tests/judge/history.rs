@@ -107,15 +107,17 @@ impl History {
         let wishes = wishes(&mut dice);
         let lists_are_whole = settings.most_rows == 100 && settings.full_cap == 100;
         let mut steps = Vec::new();
-        let mut known = wishes.clone();
+        let (mut known, mut was_stopped) = (wishes.clone(), false);
         for run in 0..dice.from(3, 6) {
             steps.extend((0..dice.from(u64::from(run > 0), 5)).map(|_| Step::Change(Change::random(&mut dice))));
             steps.push(Step::Change(Change::Advance(dice.pick(&[61, 300, 900, 3_600, 7_200]))));
-            if run > 0 && dice.chance(20) {
+            if run > 0 && dice.chance(if was_stopped { 40 } else { 20 }) {
                 known = other_wishes(&known, &mut dice);
                 steps.push(Step::Wish(known.clone()));
             }
-            steps.push(Step::Run(a_run(&mut dice, lists_are_whole, known.sample.is_some())));
+            let run = a_run(&mut dice, lists_are_whole, known.sample.is_some());
+            was_stopped = run.stop.is_some();
+            steps.push(Step::Run(run));
         }
         Self { settings, shape, wishes, reveal: dice.chance(80), steps }
     }
@@ -268,7 +270,7 @@ fn a_run(dice: &mut Dice, lists_are_whole: bool, sampled: bool) -> Run {
         date: if dice.chance(6) { wrong_date(dice) } else { DateHeader::Right },
         stop: dice.chance(40).then(|| Stop::random(dice)),
         full_refresh: !sampled && dice.chance(6),
-        merge: dice.chance(15),
+        merge: dice.chance(20),
     }
 }
 

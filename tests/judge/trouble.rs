@@ -82,7 +82,17 @@ impl Fault {
             ]);
             return Self { path, hits: (1, u64::MAX), kind: lasting(dice) };
         }
-        if dice.chance(25) {
+        if dice.chance(15) {
+            // What stands in front of the server starts again: nothing is answered for a while.
+            let away = dice.pick(&[
+                page(503, "text/html", PROXY),
+                page(502, "text/html", PROXY),
+                page(404, "text/html; charset=utf-8", ""),
+                page(404, "text/plain", "default backend - 404"),
+            ]);
+            return Self { path: "", hits: (from, from + dice.from(2, 12)), kind: away };
+        }
+        if dice.chance(18) {
             let form = dice.pick(&[LinkForm::Split, LinkForm::OtherCase, LinkForm::Among]);
             return Self { path, hits: (1, u64::MAX), kind: FaultKind::Link(form) };
         }

@@ -223,6 +223,7 @@ impl<'a> Court<'a> {
             let releases = self.evidence.organization.releases.iter();
             let promised: Vec<_> = releases
                 .filter(|release| release.projects.iter().any(|project| projects.contains(project)))
+                .filter(|release| !self.evidence.ledger.doubtful.contains(&release.version))
                 .filter(|release| {
                     self.is_on_time(self.evidence.ledger.releases[&release.version], RELEASES_LATE - SLACK)
                 })
