@@ -167,6 +167,13 @@ impl StreamOutput {
         }
     }
 
+    /// Notes and logs a part that could not be read, unless it was noted before.
+    pub(crate) fn gap_once(&self, what: &str) {
+        if !lock(&self.tally).gaps.iter().any(|gap| gap == what) {
+            self.gap(what);
+        }
+    }
+
     /// Whether a part could not be read.
     pub(crate) fn has_gaps(&self) -> bool {
         !lock(&self.tally).gaps.is_empty()

@@ -15,6 +15,8 @@ use crate::sentry::judge::{BodyShape, Verdict, judge, kind_of_status};
 use crate::sentry::limits::bucket::LimitHeaders;
 use crate::sentry::link::{End, is_python_set, next_page};
 use crate::sentry::page::Page;
+use crate::sentry::refusal::names_what_was_asked;
+use crate::sentry::request::Request;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
 
@@ -52,10 +54,14 @@ pub(crate) struct Answer {
 pub(crate) enum Attempt {
     /// The answer is a page.
     Page(Page),
-    /// This server does not have the path. It answered 404 without Sentry's body.
-    NotHere(ApiError),
-    /// The path may be missing, or a proxy or a brown-out may have answered: a web page, 405 or 410.
-    MayBeMissing(ApiError),
+    /// The path may be missing, or a proxy may have answered: 404 without Sentry's body.
+    Missing(ApiError),
+    /// The same, by a web page or 405. Only some servers answer so of a missing path.
+    WebPage(ApiError),
+    /// The server has turned the path off: 410.
+    Removed(ApiError),
+    /// The server says that it does not know what was asked for. A passing error may say the same.
+    Refused(ApiError),
     /// Send the same request again after this time.
     Wait(Duration, ApiError, Verdict),
     /// Final.
@@ -67,9 +73,12 @@ impl Attempt {
     pub(crate) fn into_result(self) -> Result<Page, ApiError> {
         match self {
             Self::Page(page) => Ok(page),
-            Self::NotHere(error) | Self::MayBeMissing(error) | Self::Fail(error) | Self::Wait(_, error, _) => {
-                Err(error)
-            }
+            Self::Missing(error)
+            | Self::WebPage(error)
+            | Self::Removed(error)
+            | Self::Refused(error)
+            | Self::Fail(error)
+            | Self::Wait(_, error, _) => Err(error),
         }
     }
 }
@@ -91,7 +100,7 @@ impl Answer {
             limits: LimitHeaders {
                 limit: number("x-sentry-rate-limit-limit"),
                 remaining: number("x-sentry-rate-limit-remaining"),
-                reset: text("x-sentry-rate-limit-reset").and_then(|reset| reset.trim().parse().ok()),
+                reset: text("x-sentry-rate-limit-reset").and_then(|reset| reset.trim().parse().ok()).map(in_seconds),
                 concurrent: number("x-sentry-rate-limit-concurrentlimit"),
             },
             served_at: served_at.map(|date| date.with_timezone(&Utc)),
@@ -113,21 +122,38 @@ impl Answer {
     }
 }
 
+/// What an answer is the answer to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    /// The request.
+    pub(crate) request: &'a Request,
+    /// Its path and query, as sent.
+    pub(crate) path: &'a str,
+    /// The token that it was sent with. No error shows it.
+    pub(crate) token: &'a Token,
+    /// Where it was sent to.
+    pub(crate) base_url: &'a str,
+}
+
+impl Asked<'_> {
+    fn error(&self, kind: ErrorKind, status: u16, detail: &str) -> ApiError {
+        let scope = self.request.endpoint.scope;
+        ApiError::new(kind, Some(status), self.path.to_owned(), self.token.redact(detail), scope)
+    }
+}
+
 /// Judges an answer. `failures` counts earlier failures of the request. `until_reset` is the time until the bucket's
-/// window ends, if headers tell it. The error never holds the token.
+/// window ends, if headers tell it.
 pub(crate) fn judge_answer(
-    endpoint: &'static Endpoint,
-    path: &str,
+    asked: &Asked<'_>,
     mut answer: Answer,
     failures: u32,
     until_reset: Option<Duration>,
-    token: &Token,
 ) -> Attempt {
     let html = answer.looks_like_html();
     let status = answer.status;
-    let error = |detail: String, kind| {
-        ApiError::new(kind, Some(status), path.to_owned(), token.redact(&detail), endpoint.scope)
-    };
+    let error = |detail: &str, kind| asked.error(kind, status, detail);
+    let endpoint = asked.request.endpoint;
     if answer.status < 300 && !html {
         return match Page::parse(std::mem::take(&mut answer.body), endpoint.rows) {
             Ok(mut page) => {
@@ -140,32 +166,37 @@ pub(crate) fn judge_answer(
                 Attempt::Page(page)
             }
             Err(Malformed::NotJson) => {
-                let error = error("the body is not whole JSON".into(), ErrorKind::Unavailable);
+                let error = error("the body is not whole JSON", ErrorKind::Unavailable);
                 Attempt::Wait(retry::backoff(failures), error, Verdict::Retry)
             }
             Err(Malformed::OtherShape) => {
-                Attempt::Fail(error("the body is JSON of another shape than expected".into(), ErrorKind::Protocol))
+                Attempt::Fail(error("the body is JSON of another shape than expected", ErrorKind::Protocol))
             }
         };
     }
-    let shape = match serde_json::from_str::<&serde_json::value::RawValue>(&answer.body) {
-        _ if html => BodyShape::Html,
-        Ok(_) => BodyShape::Json,
-        Err(_) => BodyShape::Other,
-    };
-    let error = error(read_detail(&answer.body), kind_of_status(answer.status));
-    match judge(answer.status, shape) {
-        Verdict::NotHere => Attempt::NotHere(error),
-        Verdict::MayBeMissing => Attempt::MayBeMissing(error),
-        Verdict::Retry => {
-            Attempt::Wait(answer.retry_after.unwrap_or_else(|| retry::backoff(failures)), error, Verdict::Retry)
-        }
+    let shape = if html { BodyShape::Html } else { BodyShape::of(&answer.body) };
+    let error = error(&read_detail(&answer.body), kind_of_status(status));
+    let backoff = || answer.retry_after.unwrap_or_else(|| retry::backoff(failures));
+    match judge(status, shape) {
+        Verdict::Missing => Attempt::Missing(error.into_foreign(asked.base_url)),
+        Verdict::WebPage => Attempt::WebPage(error.into_foreign(asked.base_url)),
+        Verdict::Foreign => Attempt::Wait(backoff(), error.into_foreign(asked.base_url), Verdict::Retry),
+        Verdict::Removed => Attempt::Removed(error),
+        Verdict::Refused if names_what_was_asked(&answer.body, asked.request.parameters()) => Attempt::Refused(error),
+        Verdict::Refused | Verdict::Retry => Attempt::Wait(backoff(), error.into_unavailable(), Verdict::Retry),
         Verdict::RateLimited => {
-            let wait = retry::with_jitter(limited_wait(&answer, until_reset, failures));
-            Attempt::Wait(wait, error, Verdict::RateLimited)
+            Attempt::Wait(limited_wait(&answer, until_reset, failures), error, Verdict::RateLimited)
         }
+        // A server that does not know project=-1 takes it for a project that the token may not see.
+        Verdict::Fail if status == 403 && asked.request.names_all_projects() => Attempt::Refused(error),
         Verdict::Accept | Verdict::Fail => Attempt::Fail(error),
     }
+}
+
+/// An epoch time in seconds. Some servers and proxies send milliseconds, which would lie in the far future.
+fn in_seconds(time: u64) -> u64 {
+    const FAR: u64 = 100_000_000_000;
+    if time > FAR { time / 1000 } else { time }
 }
 
 /// How long to wait after a 429: what `Retry-After` says, else until the window ends, else a back-off (API §1.7).
@@ -178,11 +209,6 @@ fn limited_wait(answer: &Answer, until_reset: Option<Duration>, failures: u32) -
         (Some(_), Some(_)) => CONCURRENCY_WAIT,
         (None, _) => retry::backoff(failures + 2),
     }
-}
-
-/// Tries again after an answer that looks like a missing path where the path is known to be there.
-pub(crate) fn transient(error: ApiError, failures: u32) -> Attempt {
-    Attempt::Wait(retry::backoff(failures), error.into_unavailable(), Verdict::Retry)
 }
 
 /// Decides what follows if no whole answer came.

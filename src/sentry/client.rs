@@ -6,25 +6,33 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use crate::sentry::answer::{self, Attempt};
+use crate::sentry::answer::{self, Asked, Attempt};
+use crate::sentry::attempts::{Again, Attempts, Next};
 use crate::sentry::costs::Costs;
 use crate::sentry::dialect::paths::Known;
 use crate::sentry::dialect::{Capability, Dialect};
 use crate::sentry::endpoint::Endpoint;
+use crate::sentry::endpoints::ORGANIZATION;
 use crate::sentry::error::{ApiError, Tolerance};
+use crate::sentry::found::{Found, Outcome};
 use crate::sentry::judge::Verdict;
 use crate::sentry::limits::RateLimits;
 use crate::sentry::limits::bucket::Quota;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::limits::waits::Waits;
 use crate::sentry::page::Page;
+use crate::sentry::patience::{Answers, Patience};
 use crate::sentry::request::Request;
 use crate::sentry::retry;
 use crate::sentry::token::Token;
 use crate::sentry::transport::{Settings, Transport};
 
+/// Longer waits for a limit of the server are said.
+const LONG: Duration = Duration::from_mins(1);
+/// Most retries of a path that looks missing, as long as the server has answered nothing.
+const NOBODY_THERE: u32 = 3;
 /// Most requests of one list in flight.
 const MOST_AT_ONCE: u32 = 8;
 
@@ -36,7 +44,7 @@ pub(crate) struct Client {
     token: Token,
     limits: RateLimits,
     rate_limit: f64,
-    max_retries: u32,
+    patience: Patience,
     /// Shown in the summary of a run.
     pub(crate) costs: Costs,
     /// What this server can do.
@@ -52,7 +60,7 @@ impl Client {
             token: settings.token.clone(),
             limits: RateLimits::new(settings.rate_limit),
             rate_limit: settings.rate_limit,
-            max_retries: settings.max_retries,
+            patience: Patience::new(settings.max_retries),
             costs: Costs::begin(),
             dialect: Dialect::default(),
         })
@@ -127,104 +135,169 @@ impl Client {
 
     /// Gets a page from the path that the server is known to have. If none is known yet, finds it.
     async fn get_form(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
-        match self.dialect.path_of(request.endpoint) {
-            Some(Known::At(index)) => self.get_path(request, index, all_projects, true).await.into_result(),
-            Some(Known::Nowhere) => {
-                let path = request.path(0, all_projects, !self.dialect.supports(Capability::PerPage));
-                Err(ApiError::not_here(path, request.endpoint.scope))
-            }
-            None => self.find_path(request, all_projects).await,
-        }
-    }
-
-    /// Tries the endpoint's paths until one answers. Waits and tries again after a transient answer.
-    async fn find_path(&self, request: &Request, all_projects: bool) -> Result<Page, ApiError> {
-        let most = request.max_retries.unwrap_or(self.max_retries);
         let mut failures = 0;
         loop {
-            match self.try_paths(request, all_projects).await? {
-                Found::At(index, page) => {
-                    self.dialect.learn_path(request.endpoint, Known::At(index));
-                    return Ok(page);
+            match self.dialect.path_of(request.endpoint) {
+                Some(Known::At(index)) => {
+                    return self.get_path(request, index, all_projects, true).await.into_result();
                 }
-                Found::Missing(error) => return Err(error),
-                Found::Lacking(error) => {
-                    self.dialect.learn_path(request.endpoint, Known::Nowhere);
-                    return Err(error);
-                }
-                Found::Transient(error) if failures >= most => return Err(error.into_unavailable()),
-                Found::Transient(error) => {
-                    let wait = retry::backoff(failures);
-                    failures += 1;
-                    self.record_retry(request, &error, wait, Verdict::Retry, (failures, most));
-                    tokio::time::sleep(wait).await;
-                }
+                Some(Known::Nowhere) => return Err(self.not_here(request, all_projects)),
+                None => {}
             }
-        }
-    }
-
-    /// Tries each path, today's first. An error is final.
-    async fn try_paths(&self, request: &Request, all_projects: bool) -> Result<Found, ApiError> {
-        let mut found = Found::Missing(ApiError::not_here(request.describe(), request.endpoint.scope));
-        for index in 0..request.endpoint.paths.len() {
-            found = match self.get_path(request, index, all_projects, false).await {
-                Attempt::Page(page) => return Ok(Found::At(index, page)),
-                // A web page may come from a proxy, and is transient. If the server answers missing paths with web
-                // pages, it is final.
-                Attempt::MayBeMissing(error) if self.dialect.supports(Capability::MissingPaths) => {
-                    Found::Transient(error)
-                }
-                Attempt::MayBeMissing(error) => found.or(Found::Lacking(error.into_missing())),
-                Attempt::NotHere(error) => found.or(Found::Missing(error)),
-                Attempt::Fail(error) if found.is_transient() && error.tolerance() == Tolerance::Gone => found,
-                Attempt::Fail(error) | Attempt::Wait(_, error, _) => return Err(error),
-            };
-        }
-        Ok(found)
-    }
-
-    /// Tries one path until its answer is final. A path that is `known` to work cannot be missing. If it looks missing,
-    /// a proxy or a brown-out has answered, so it is tried again.
-    async fn get_path(&self, request: &Request, index: usize, all_projects: bool, known: bool) -> Attempt {
-        let path = request.path(index, all_projects, !self.dialect.supports(Capability::PerPage));
-        let max_retries = request.max_retries.unwrap_or(self.max_retries);
-        let (mut failures, mut limited) = (0, 0);
-        loop {
-            let attempt = match self.attempt(request, &path, failures).await {
-                Attempt::NotHere(error) | Attempt::MayBeMissing(error) if known => answer::transient(error, failures),
-                attempt => attempt,
-            };
-            let Attempt::Wait(wait, error, verdict) = attempt else {
-                return attempt;
-            };
-            let (tries, most) = match verdict {
-                Verdict::RateLimited if request.fail_on_429 => {
-                    self.costs.count(request.endpoint, |cost| cost.limited += 1);
-                    return Attempt::Fail(error);
-                }
-                Verdict::RateLimited => (&mut limited, retry::MAX_LIMITED),
-                // A request may allow fewer retries of error answers. A broken connection is no answer.
-                _ if error.is_unanswered() => (&mut failures, self.max_retries),
-                _ => (&mut failures, max_retries),
-            };
-            if *tries >= most {
-                return Attempt::Fail(error.given_up(*tries + 1));
+            let mut found = self.try_paths(request, all_projects).await;
+            let Some(doubt) = found.doubt.take() else { return self.believe(request, found.outcome, None) };
+            if !found.proves_nothing() && self.are_missing(request, &found.missing, all_projects).await {
+                return self.believe(request, found.outcome, Some(doubt));
             }
-            *tries += 1;
-            self.record_retry(request, &error, wait, verdict, (*tries, most));
+            let most = self.most_retries(request);
+            if failures >= most {
+                return Err(doubt.given_up(failures + 1));
+            }
+            let (error, wait) = (doubt, retry::backoff(failures));
+            failures += 1;
+            self.record_retry(request, &Again { wait, error, limited: false, tries: (failures, most) });
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// Counts and logs that a request will be sent again. `tries` is the number of this retry, and the most allowed.
-    fn record_retry(&self, request: &Request, error: &ApiError, wait: Duration, verdict: Verdict, tries: (u32, u32)) {
+    fn not_here(&self, request: &Request, all_projects: bool) -> ApiError {
+        let path = request.path(0, all_projects, !self.dialect.supports(Capability::PerPage));
+        ApiError::not_here(path, request.endpoint.scope)
+    }
+
+    /// Retries while nothing is known of an endpoint. As long as nothing at all has been answered, the address or the
+    /// organization is most likely wrong: sentry.io answers 404 with an empty body for an unknown one (API §1.1).
+    fn most_retries(&self, request: &Request) -> u32 {
+        let most = request.max_retries.unwrap_or(u32::MAX).min(self.patience.retries(request.endpoint));
+        if self.patience.knows_the_server() { most } else { most.min(NOBODY_THERE) }
+    }
+
+    /// Tries each path, today's first, until one answers as Sentry does.
+    async fn try_paths(&self, request: &Request, all_projects: bool) -> Found {
+        let (mut missing, mut doubt, mut foreign) = (Vec::new(), None, false);
+        for index in 0..request.endpoint.paths.len() {
+            let outcome = match self.get_path(request, index, all_projects, false).await {
+                Attempt::Page(page) => Outcome::At(index, page),
+                Attempt::WebPage(error) => {
+                    foreign |= self.dialect.supports(Capability::MissingPaths);
+                    missing.push(index);
+                    doubt = Some(error);
+                    continue;
+                }
+                Attempt::Missing(error) => {
+                    missing.push(index);
+                    doubt = Some(error);
+                    continue;
+                }
+                Attempt::Removed(_) => continue,
+                Attempt::Refused(error) | Attempt::Fail(error) | Attempt::Wait(_, error, _) => Outcome::Fails(error),
+            };
+            return Found { outcome, missing, doubt, foreign };
+        }
+        Found { outcome: Outcome::Nowhere, missing, doubt, foreign }
+    }
+
+    /// Whether these paths look missing again, while the server answers. A proxy may have answered in its place.
+    async fn are_missing(&self, request: &Request, paths: &[usize], all_projects: bool) -> bool {
+        let before = self.patience.answers();
+        tokio::time::sleep(retry::backoff(0)).await;
+        // A server that answers missing paths with web pages has shown itself already.
+        if self.dialect.supports(Capability::MissingPaths) && !self.answers_others(request, before).await {
+            return false;
+        }
+        for index in paths {
+            let attempt = self.get_path(request, *index, all_projects, false).await;
+            if !matches!(attempt, Attempt::Missing(_) | Attempt::WebPage(_) | Attempt::Removed(_)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Learns what was found. `doubt` is what a path said that is missing.
+    fn believe(&self, request: &Request, outcome: Outcome, doubt: Option<ApiError>) -> Result<Page, ApiError> {
+        let endpoint = request.endpoint;
+        match (outcome, doubt) {
+            (Outcome::At(index, page), _) => {
+                self.dialect.learn_path(endpoint, Known::At(index));
+                Ok(page)
+            }
+            (Outcome::Fails(error), _) => Err(error),
+            // One thing may have a name that a router in between does not let through.
+            (Outcome::Nowhere, Some(doubt)) if endpoint.names_a_thing() && !self.dialect.misses(endpoint) => Err(doubt),
+            (Outcome::Nowhere, _) => {
+                self.dialect.learn_path(endpoint, Known::Nowhere);
+                Err(self.not_here(request, false))
+            }
+        }
+    }
+
+    /// Tries one path until its answer is final. A path that is `known` to work cannot be missing.
+    async fn get_path(&self, request: &Request, index: usize, all_projects: bool, known: bool) -> Attempt {
+        let path = request.path(index, all_projects, !self.dialect.supports(Capability::PerPage));
+        let (mut attempts, mut failed) = (Attempts::new(request, &self.patience, known), None);
+        loop {
+            let attempt = match self.attempt(request, &path, attempts.failures()).await {
+                Attempt::Wait(_, error, Verdict::RateLimited) if request.fail_on_429 => {
+                    self.costs.count(request.endpoint, |cost| cost.limited += 1);
+                    Attempt::Fail(error)
+                }
+                attempt => attempt,
+            };
+            match attempts.next(attempt, self.patience.progress(request.endpoint)) {
+                Next::Done(Attempt::Removed(error)) if known => {
+                    self.dialect.learn_path(request.endpoint, Known::Nowhere);
+                    return Attempt::Fail(error);
+                }
+                Next::Done(attempt) => {
+                    if attempts.failures() > 0 && matches!(attempt, Attempt::Page(_)) {
+                        self.patience.paid_off(request.endpoint);
+                    }
+                    return attempt;
+                }
+                Next::GivenUp { error, limited: true } => return Attempt::Fail(error),
+                Next::GivenUp { error, limited: false } => {
+                    let since = failed.unwrap_or_else(|| self.patience.answers());
+                    return Attempt::Fail(self.give_up(request, error, since).await);
+                }
+                Next::Again(again) => {
+                    failed = Some(self.patience.answers());
+                    self.record_retry(request, &again);
+                    tokio::time::sleep(again.wait).await;
+                }
+            }
+        }
+    }
+
+    /// The error of a request that was tried often enough. `since` are the answers when it had last failed.
+    async fn give_up(&self, request: &Request, error: ApiError, since: Answers) -> ApiError {
+        if self.answers_others(request, since).await {
+            self.patience.gave_up(request.endpoint);
+        }
+        if self.patience.answers().any_since(since) { error.while_others_are_answered() } else { error }
+    }
+
+    /// Whether the server gives good answers to other requests. If none has come since then, asks it for the organization.
+    async fn answers_others(&self, request: &Request, since: Answers) -> bool {
+        let organization = request.values.iter().find(|(name, _)| *name == "organization");
+        if let Some(organization) = organization.filter(|_| !self.patience.answers().good_since(since)) {
+            let probe = Request::new(&ORGANIZATION, vec![organization.clone()]);
+            drop(self.attempt(&probe, &probe.path(0, false, false), 0).await);
+        }
+        self.patience.answers().good_since(since)
+    }
+
+    /// Counts and logs that a request will be sent again.
+    fn record_retry(&self, request: &Request, again: &Again) {
+        let Again { wait, error, limited, tries } = again;
         let seconds = wait.as_secs_f64();
-        let limited = verdict == Verdict::RateLimited;
         self.costs.count(request.endpoint, |cost| {
-            cost.waited += wait;
-            *(if limited { &mut cost.limited } else { &mut cost.retries }) += 1;
+            cost.waited += *wait;
+            *(if *limited { &mut cost.limited } else { &mut cost.retries }) += 1;
         });
-        if limited {
+        if *limited && *wait > LONG {
+            info!("{error}; waiting {seconds:.0} s, as the server asks");
+        } else if *limited {
             debug!("{error}; waiting {seconds:.1} s");
         } else if error.is_unanswered() && tries.0 == 1 {
             debug!("{error}; trying again in {seconds:.1} s");
@@ -254,29 +327,9 @@ impl Client {
             cost.busy += started.elapsed();
         });
         let until_reset = self.limits.until_reset(answer.limits);
-        answer::judge_answer(endpoint, path, answer, failures, until_reset, &self.token)
-    }
-}
-
-/// Which of an endpoint's paths the server has.
-enum Found {
-    /// The path with this index; its page.
-    At(usize, Page),
-    /// None, for this request.
-    Missing(ApiError),
-    /// None, for every request.
-    Lacking(ApiError),
-    /// Unknown: a proxy may have answered.
-    Transient(ApiError),
-}
-
-impl Found {
-    fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient(_))
-    }
-
-    /// The finding of the next path. A transient one stays, because a proxy may have answered for the server.
-    fn or(self, other: Self) -> Self {
-        if self.is_transient() { self } else { other }
+        let asked = Asked { request, path, token: &self.token, base_url: &self.base };
+        let attempt = answer::judge_answer(&asked, answer, failures, until_reset);
+        self.patience.count(endpoint, matches!(attempt, Attempt::Page(_)));
+        attempt
     }
 }

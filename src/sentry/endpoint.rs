@@ -80,6 +80,11 @@ impl Endpoint {
         self.page_size == PageSize::None || (self.in_one_piece && index == 0)
     }
 
+    /// Whether its path names something beside the organization.
+    pub fn names_a_thing(&self) -> bool {
+        self.paths[0].matches('{').count() > 1
+    }
+
     /// Whether the server limits the rows of one list.
     pub fn is_bounded(&self) -> bool {
         self.deepest < usize::MAX

@@ -11,12 +11,20 @@ pub(crate) enum ErrorKind {
     Unauthorized,
     /// 403: the token may not read this.
     Forbidden,
-    /// 404: this does not exist, or no longer.
+    /// 404 in Sentry's JSON: this does not exist, or no longer.
     NotFound,
-    /// 400 and similar: the server does not understand the request.
+    /// The server does not have the path: 410, or nothing of Sentry's each time while others are answered.
+    NotHere,
+    /// 400 that names what the server does not know, and 422.
     BadRequest,
+    /// Another status that says no.
+    Refused,
     /// Retries did not help: errors, no answers, or rate limits.
     Unavailable,
+    /// Retries brought no whole answer to this request, while the server answered others.
+    Broken,
+    /// Something between tap and server answered, and not Sentry.
+    Foreign,
     /// The answer makes no sense: another shape, a redirect to another host.
     Protocol,
     /// A list that may go on, and cannot be followed.
@@ -28,6 +36,8 @@ pub(crate) enum ErrorKind {
 pub(crate) enum Tolerance {
     /// It was deleted or merged since it was listed. It is skipped and counted.
     Gone,
+    /// This server does not have the endpoint. Nothing is said of the things that it would list.
+    NotHere,
     /// This server does not accept this form of the request. Another form is tried, if there is one.
     NotOnThisServer,
     /// The token may not see it. It is a gap, unless another request gets it.
@@ -70,13 +80,27 @@ impl ApiError {
 
     /// The server is known not to have the path.
     pub(crate) fn not_here(path: String, scope: &'static str) -> Self {
-        Self::new(ErrorKind::NotFound, None, path, "this server does not have it".to_owned(), scope)
+        Self::new(ErrorKind::NotHere, None, path, "this server does not have it".to_owned(), scope)
     }
 
-    /// The same error; the path is now known to be missing.
+    /// The answer is not of Sentry's API. Names what to look at: only the user knows what stands in between.
     #[must_use]
-    pub(crate) fn into_missing(self) -> Self {
-        Self { kind: ErrorKind::NotFound, ..self }
+    pub(crate) fn into_foreign(self, base_url: &str) -> Self {
+        let what = if self.detail.is_empty() { "an empty body" } else { &self.detail };
+        let detail = format!(
+            "{what}, which is no answer of Sentry's API: check base_url ({base_url}) and any proxy or router in between"
+        );
+        Self { kind: ErrorKind::Foreign, detail, ..self }
+    }
+
+    /// The same error, while the server has answered other requests. So it is there.
+    #[must_use]
+    pub(crate) fn while_others_are_answered(self) -> Self {
+        if self.kind != ErrorKind::Unavailable || self.status.is_some() {
+            return self;
+        }
+        let detail = format!("{}; the server answers other requests", self.detail);
+        Self { kind: ErrorKind::Broken, detail, ..self }
     }
 
     /// The same error; the answer is now taken for a transient one.
@@ -88,16 +112,20 @@ impl ApiError {
     /// The same error after so many attempts.
     #[must_use]
     pub(crate) fn given_up(self, attempts: u32) -> Self {
-        Self { detail: format!("{} (given up after {attempts} attempts)", self.detail), ..self }
+        let times = if attempts == 1 { "attempt" } else { "attempts" };
+        Self { detail: format!("{} (given up after {attempts} {times})", self.detail), ..self }
     }
 
     /// How far it can be tolerated.
     pub(crate) fn tolerance(&self) -> Tolerance {
         match self.kind {
             ErrorKind::NotFound => Tolerance::Gone,
+            ErrorKind::NotHere => Tolerance::NotHere,
             ErrorKind::BadRequest => Tolerance::NotOnThisServer,
             ErrorKind::Forbidden => Tolerance::Hidden,
-            ErrorKind::Protocol | ErrorKind::Cut => Tolerance::Gap,
+            ErrorKind::Protocol | ErrorKind::Cut | ErrorKind::Refused | ErrorKind::Broken | ErrorKind::Foreign => {
+                Tolerance::Gap
+            }
             // If there was no answer, the next request would get none either.
             ErrorKind::Unavailable if self.status.is_some() => Tolerance::Gap,
             ErrorKind::Unavailable | ErrorKind::Unauthorized => Tolerance::EndOfRun,
@@ -109,23 +137,23 @@ impl ApiError {
         self.kind == ErrorKind::Cut
     }
 
-    /// Whether the server says that it has retired the endpoint, and says so still after all retries.
-    pub(crate) fn is_retired(&self) -> bool {
-        self.status == Some(410)
-    }
-
     /// Whether there was no answer.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.status.is_none()
     }
 
+    /// The message, without secrets.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Whether it may mean that an old server does not know the request. Version 9.1.2 answers 500 to a list of several
-    /// projects.
+    /// projects. Other errors that pass, such as 503 and a 400 for a timeout, mean nothing of the kind.
     pub(crate) fn may_mean_unknown(&self) -> bool {
         match self.kind {
-            ErrorKind::BadRequest | ErrorKind::NotFound => true,
-            ErrorKind::Unavailable => self.status.is_some(),
-            ErrorKind::Unauthorized | ErrorKind::Forbidden | ErrorKind::Protocol | ErrorKind::Cut => false,
+            ErrorKind::BadRequest | ErrorKind::NotFound | ErrorKind::NotHere => true,
+            ErrorKind::Unavailable => self.status == Some(500),
+            _ => false,
         }
     }
 
@@ -145,14 +173,28 @@ impl ApiError {
                 "api_token may not read this: it lacks the scope {}, or its owner does not see the organization {organization:?}",
                 self.scope
             ),
-            ErrorKind::NotFound => format!(
+            ErrorKind::Foreign => format!(
+                "if they are right, there is no organization {organization:?} at {base_url}: check the slug and the region"
+            ),
+            ErrorKind::NotFound | ErrorKind::NotHere => format!(
                 "there is no organization {organization:?} at {base_url}: check the slug (it is in the address of your \
                  Sentry pages) and the region (base_url https://us.sentry.io/ or https://de.sentry.io/)"
+            ),
+            ErrorKind::Broken => {
+                "the answer to this request never comes whole: check any proxy, and report it with the output of -v".to_owned()
+            }
+            ErrorKind::Unavailable if self.status == Some(429) => format!(
+                "the server at {base_url} goes on refusing this for a limit of its own: run again later; nothing is lost, the \
+                 bookmarks stay where they were"
+            ),
+            ErrorKind::Unavailable if self.status.is_some() => format!(
+                "the server at {base_url} answers this with an error each time: look into its log, then run again; nothing \
+                 is lost, the bookmarks stay where they were"
             ),
             ErrorKind::Unavailable => {
                 format!("the server at {base_url} cannot be reached or does not answer: check base_url, the network and any proxy, then run again; nothing is lost, the bookmarks stay where they were")
             }
-            ErrorKind::BadRequest => {
+            ErrorKind::BadRequest | ErrorKind::Refused => {
                 "the server refuses this request; please report it with the output of -v and the server's version".to_owned()
             }
             ErrorKind::Cut => {

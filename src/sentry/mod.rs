@@ -4,6 +4,7 @@
 //! here is a starting point that the server's own headers correct.
 
 pub(crate) mod answer;
+pub(crate) mod attempts;
 pub(crate) mod body;
 pub(crate) mod client;
 pub(crate) mod costs;
@@ -13,13 +14,17 @@ pub(crate) mod endpoint;
 pub mod endpoints;
 pub(crate) mod error;
 pub(crate) mod event_list;
+pub(crate) mod found;
 pub(crate) mod judge;
+pub(crate) mod limited;
 pub(crate) mod limits;
 pub(crate) mod link;
 pub(crate) mod novelty;
 pub(crate) mod overlap;
 pub(crate) mod page;
 pub(crate) mod pages;
+pub(crate) mod patience;
+pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod retry;
 pub(crate) mod series;

@@ -9,7 +9,7 @@ use crate::json::row::Row;
 use crate::sentry::page::Page;
 
 /// Number of rows that are remembered.
-const REMEMBERED: usize = 1 << 14;
+const REMEMBERED: usize = 2048;
 
 /// What the last pages of one list have brought.
 #[derive(Debug, Default)]

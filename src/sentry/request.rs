@@ -76,6 +76,19 @@ impl Request {
         self.endpoint.query.contains(&ALL_PROJECTS) && !self.project_scoped
     }
 
+    /// Whether it names `project=-1` itself, apart from what the endpoint always sends.
+    pub(crate) fn names_all_projects(&self) -> bool {
+        self.query.iter().any(|(name, value)| (name.as_ref(), value.as_str()) == ALL_PROJECTS)
+    }
+
+    /// All query parameters that it may send, with their values.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &str)> {
+        let own = self.query.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
+        let cursor = self.cursor.as_deref().map(|cursor| ("cursor", cursor));
+        let size = [("per_page", ""), ("limit", "")].into_iter().filter(|_| self.endpoint.page_size != PageSize::None);
+        self.endpoint.query.iter().copied().chain(own).chain(cursor).chain(size)
+    }
+
     /// Whether it asks for whole bodies of events. Their pages are shorter than others.
     pub(crate) fn asks_for_whole_events(&self) -> bool {
         self.query.iter().any(|(name, value)| name == "full" && value == "true")

@@ -8,10 +8,8 @@ use rand::RngExt;
 const BASE: Duration = Duration::from_millis(500);
 /// Longest wait of our own back-off.
 const CAP: Duration = Duration::from_mins(1);
-/// Longest wait that a header may ask for. More is taken for a mistake.
-const HEADER_CAP: Duration = Duration::from_hours(1);
-/// Most retries of one request after rate-limited answers. With windows of a minute, they wait an hour.
-pub(crate) const MAX_LIMITED: u32 = 60;
+/// Longest wait that a header may ask for. More is taken for a mistake, and not believed.
+pub(crate) const LONGEST_ASKED: Duration = Duration::from_hours(1);
 
 /// Exponential back-off after failure number `attempt`, from 0. It lies between half and all of `BASE`·2ⁿ, up to `CAP`.
 pub(crate) fn backoff(attempt: u32) -> Duration {
@@ -21,13 +19,13 @@ pub(crate) fn backoff(attempt: u32) -> Duration {
 
 /// Adds jitter to a wait that the server asked for, so that parallel requests do not return at the same moment.
 pub(crate) fn with_jitter(wait: Duration) -> Duration {
-    wait.min(HEADER_CAP) + Duration::from_millis(rand::rng().random_range(10..=100))
+    wait + Duration::from_millis(rand::rng().random_range(10..=100))
 }
 
-/// The wait in a `Retry-After` header, up to `HEADER_CAP`. Only seconds are read: Sentry sends no dates.
+/// The wait in a `Retry-After` header, if it can be believed. Only seconds are read: Sentry sends no dates.
 pub(crate) fn retry_after(header: Option<&str>) -> Option<Duration> {
     let seconds: f64 = header?.trim().parse().ok()?;
-    (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(HEADER_CAP.as_secs_f64())))
+    (0.0..=LONGEST_ASKED.as_secs_f64()).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 #[cfg(test)]
@@ -46,8 +44,8 @@ mod tests {
     #[test]
     fn retry_after_takes_seconds_only() {
         assert_eq!(retry_after(Some("1")), Some(Duration::from_secs(1)));
-        assert_eq!(retry_after(Some("1e99")), Some(HEADER_CAP));
-        for malformed in ["", "-1", "NaN", "Wed, 21 Oct 2026 07:28:00 GMT"] {
+        assert_eq!(retry_after(Some("3600")), Some(LONGEST_ASKED));
+        for malformed in ["", "-1", "3601", "1e99", "NaN", "Wed, 21 Oct 2026 07:28:00 GMT"] {
             assert_eq!(retry_after(Some(malformed)), None, "{malformed}");
         }
     }

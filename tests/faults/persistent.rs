@@ -1,11 +1,12 @@
 //! Persistent faults at every place. The run names a gap or a skip, or it ends. The next run brings what was missing.
 
-use sentry_simulator::{FaultKind, NthHit};
+use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
 use super::matrix::Outcome::{Fatal, Gap, Recovered, Skipped};
 use super::matrix::{Case, Outcome, at_every_place, briefly, in_turn, run_cases};
 use super::places::Place;
+use crate::support::Tap;
 
 /// The run ends if it needs the answer to go on. Otherwise it reads the rest.
 #[expect(clippy::unnecessary_wraps, reason = "the form of a judgement")]
@@ -18,6 +19,16 @@ fn no_page(place: &Place) -> Option<Outcome> {
     gap(place).filter(|_| place.name != "users")
 }
 
+/// The server has turned the path off.
+fn turned_off(place: &Place) -> Option<Outcome> {
+    match place.name {
+        // The tap reads the lists of the single projects instead.
+        "issues" => Some(Recovered),
+        "commits" | "deploys" => Some(Skipped("this server does not have them")),
+        _ => no_page(place),
+    }
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "the form of a judgement")]
 fn fatal(_: &Place) -> Option<Outcome> {
     Some(Fatal)
@@ -28,8 +39,8 @@ fn gone(place: &Place) -> Option<Outcome> {
     match place.name {
         // The tap reads the lists of the single projects instead.
         "issues" => Some(Recovered),
-        // The row itself is known, and is written without the list.
-        "commits" | "deploys" => Some(Skipped("this server does not have them (404)")),
+        // The release itself is known. It is written without its list.
+        "commits" | "deploys" => Some(Skipped("not found, although its row was listed (404)")),
         "issue" => Some(Skipped("details of an issue that is gone")),
         "issue events" => Some(Skipped("an issue that was merged or deleted")),
         "event" => Some(Skipped("details of an event that is gone")),
@@ -57,7 +68,7 @@ fn persistent_server_errors_are_gaps() {
     let late = ("408", FaultKind::status(408, ""));
     let others = [("502", html), ("503", FaultKind::status(503, "")), ("504", FaultKind::status(504, "")), late];
     cases.extend(in_turn(&others, gap));
-    cases.extend(in_turn(&[("410", FaultKind::status(410, r#"{"message": "gone"}"#))], no_page));
+    cases.extend(in_turn(&[("410", FaultKind::status(410, r#"{"message": "gone"}"#))], turned_off));
     run_cases(&cases);
 }
 
@@ -75,9 +86,10 @@ fn what_is_gone_is_skipped_and_named() {
     run_cases(&persistent("404", &missing, gone));
 }
 
+/// Other requests are answered, so the server is there.
 #[test]
-fn a_server_that_does_not_answer_any_more_ends_the_run() {
-    let mut cases = persistent("reset before the headers", &FaultKind::ResetBeforeHeaders, fatal);
+fn an_answer_that_never_comes_whole_is_a_gap() {
+    let mut cases = persistent("reset before the headers", &FaultKind::ResetBeforeHeaders, gap);
     let others = [
         ("reset after the headers", FaultKind::ResetAfterHeaders),
         ("cut body", FaultKind::CutBody(1)),
@@ -85,11 +97,27 @@ fn a_server_that_does_not_answer_any_more_ends_the_run() {
         ("too long a length", FaultKind::WrongLength(7)),
         ("gzip cut short", FaultKind::TruncatedGzip),
     ];
-    cases.extend(in_turn(&others, fatal));
+    cases.extend(in_turn(&others, gap));
     for case in cases.iter_mut().filter(|case| case.fault == "stalled body") {
         case.options.push(("request_timeout", json!(3)));
     }
     run_cases(&cases);
+}
+
+#[test]
+fn a_server_that_does_not_answer_any_more_ends_the_run() {
+    let shape = Shape { projects: 2, issues_per_project: 3, teams: 2, ..Shape::default() };
+    for (answered, kind) in
+        [(0, FaultKind::ResetBeforeHeaders), (6, FaultKind::ResetAfterHeaders), (9, FaultKind::CutBody(1))]
+    {
+        let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+        let nth = NthHit::Range { from: answered + 1, to: u64::MAX };
+        simulator.add_fault(Fault { path_contains: String::new(), nth, kind });
+        let run = Tap::new(&simulator).set("max_retries", json!(1)).run();
+        let last = run.stderr.lines().last().unwrap_or_default();
+        assert!(run.code == 1 && last.contains("cannot be reached"), "{answered}: {}", run.stderr);
+        assert!(!last.contains("finished with gaps"), "{last}");
+    }
 }
 
 #[test]
@@ -112,14 +140,73 @@ fn json_of_another_shape_is_a_gap() {
 }
 
 #[test]
-fn a_limit_without_end_is_a_gap() {
-    let headers = vec![("Retry-After".to_owned(), "0".to_owned())];
-    let kind = FaultKind::Status { code: 429, body: "\"no\"".into(), content_type: "text/html".into(), headers };
-    run_cases(&persistent("429", &kind, |place| gap(place).filter(|_| place.name == "teams")));
-}
-
-#[test]
 fn redirects_to_another_host_are_refused() {
     let location = "https://elsewhere.example.com/api/0/".to_owned();
     run_cases(&briefly(persistent("redirect", &FaultKind::Redirect { location }, gap)));
+}
+
+/// It is asked for once, and not again for every thing.
+#[test]
+fn a_path_that_is_turned_off_is_not_asked_for_again() {
+    let shape = Shape { projects: 12, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let off = FaultKind::status(410, r#"{"message": "This API no longer exists."}"#);
+    simulator.add_fault(Fault { path_contains: "/rules/".to_owned(), nth: NthHit::every(), kind: off });
+    let run = Tap::new(&simulator).only(&["projects", "issue_alert_rules"]).run();
+    let line = run.stderr.lines().last().unwrap_or_default();
+    assert!(run.code == 1 && line.contains("issue_alert_rules: this server does not have it"), "{}", run.stderr);
+    assert_eq!(simulator.requests().iter().filter(|request| request.path.ends_with("/rules/")).count(), 1);
+    assert_eq!(run.keys("projects", "id"), simulator.truth().projects);
+}
+
+/// A proxy or a router may answer with any status. It never means that something is gone, or that a token may not read it.
+#[test]
+fn what_is_no_answer_of_sentry_is_a_gap_that_names_the_proxy() {
+    let shape = Shape { projects: 2, issues_per_project: 3, events_per_issue: 3, ..Shape::default() };
+    for (code, body) in [
+        (404, ""),
+        (404, "<html>404</html>"),
+        (403, "<html>blocked</html>"),
+        (400, ""),
+        (404, r#"{"error": "no route"}"#),
+    ] {
+        let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+        let slug = simulator.read(|org| org.projects[1].slug.clone());
+        let id = simulator.read(|org| org.projects[1].id.to_string());
+        let headers = Vec::new();
+        let kind = FaultKind::Status { code, body: body.to_owned(), content_type: "text/html".to_owned(), headers };
+        let path_contains = format!("/projects/acme/{slug}/");
+        simulator.add_fault(Fault { path_contains, nth: NthHit::every(), kind });
+        let run = Tap::new(&simulator).set("max_retries", json!(1)).set("activate_version", json!(true)).run();
+        let said = |stream: &str| {
+            let told = |line: &&str| line.contains("no answer of Sentry's API") && line.contains(&simulator.base_url());
+            run.stderr.lines().filter(told).any(|line| line.contains(stream) && line.contains("proxy"))
+        };
+        assert!(run.code == 1 && said("project_detail: ") && said("events: "), "{code} {body}: {}", run.stderr);
+        let activated = |message: &serde_json::Value| {
+            message["type"] == "ACTIVATE_VERSION" && message["stream"] == "project_detail"
+        };
+        assert!(!run.messages.iter().any(activated), "{code} {body}");
+        assert!(run.last_state()["bookmarks"]["events"]["projects"].get(&id).is_none(), "{code} {body}");
+    }
+}
+
+/// An endpoint that breaks for good while others answer does not cost its whole patience for each thing.
+#[test]
+fn errors_that_stay_are_waited_for_less_and_less() {
+    let shape = Shape { projects: 12, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let broken = FaultKind::status(500, r#"{"detail": "Internal Error", "errorId": "0123"}"#);
+    for slug in
+        simulator.read(|org| org.projects.iter().step_by(2).map(|project| project.slug.clone()).collect::<Vec<_>>())
+    {
+        let path_contains = format!("/{slug}/members/");
+        simulator.add_fault(Fault { path_contains, nth: NthHit::every(), kind: broken.clone() });
+    }
+    let run = Tap::new(&simulator).only(&["project_members"]).set("max_retries", json!(4)).run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(!run.stderr.contains("cannot be reached"), "it answered: {}", run.stderr);
+    let asked = simulator.requests().iter().filter(|request| request.path.ends_with("/members/")).count();
+    // Six are good. The others are asked for 5, 3, 2, 2, 2 and 2 times.
+    assert_eq!(asked, 6 + 16, "{}", run.stderr);
 }

@@ -97,7 +97,7 @@ fn a_server_that_restarts_in_the_middle_of_a_run_loses_nothing() {
 /// A server that does not know `project=-1` answers it with 403 every time. A single 403 means something else.
 #[test]
 fn one_403_does_not_limit_a_list_to_the_tokens_own_projects() {
-    for (name, hits) in [("releases", 1), ("releases", 2), ("users", 1), ("users", 2)] {
+    for (name, hits) in [("releases", 1), ("releases", 2), ("users", 1), ("users", 2), ("issues", 1), ("feedback", 1)] {
         let simulator = simulator();
         let no = FaultKind::status(403, r#"{"detail": "You do not have permission to perform this action."}"#);
         strike(&simulator, &place(&simulator, name), NthHit::first(hits), &no);
@@ -128,9 +128,9 @@ fn a_gap_is_filled_by_the_run_that_goes_on_with_an_interrupted_one() {
         for interrupted in [false, true] {
             let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
             let commits = place_of("/commits/?");
-            strike(&simulator, &commits, NthHit::only(1), &FaultKind::status(403, "{}"));
+            strike(&simulator, &commits, NthHit::only(1), &FaultKind::status(403, r#"{"detail": "No."}"#));
             if interrupted {
-                strike(&simulator, &commits, NthHit::only(3), &FaultKind::status(401, "{}"));
+                strike(&simulator, &commits, NthHit::only(3), &FaultKind::status(401, r#"{"detail": "No."}"#));
             }
             let tap = Tap::new(&simulator).only(only);
             let first = tap.run();

@@ -146,6 +146,11 @@ impl Dialect {
         self.paths.of(endpoint.paths[0])
     }
 
+    /// One thing was not found at any path of an endpoint. Returns whether this shows that the server lacks it.
+    pub(crate) fn misses(&self, endpoint: &Endpoint) -> bool {
+        !self.supports(Capability::MissingPaths) || self.paths.missed(endpoint.paths[0])
+    }
+
     /// Learns which path of an endpoint the server has.
     pub(crate) fn learn_path(&self, endpoint: &Endpoint, known: Known) {
         self.paths.learn(endpoint.paths[0], known);

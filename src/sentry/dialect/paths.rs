@@ -14,14 +14,28 @@ pub(crate) enum Known {
     Nowhere,
 }
 
+/// After so many things whose path was not found, while none was, the server lacks the endpoint.
+const MANY_MISSED: u32 = 3;
+
 /// What is known, by the endpoint's path today.
 #[derive(Debug, Default)]
-pub(crate) struct KnownPaths(Mutex<HashMap<&'static str, Known>>);
+pub(crate) struct KnownPaths {
+    known: Mutex<HashMap<&'static str, Known>>,
+    missed: Mutex<HashMap<&'static str, u32>>,
+}
 
 impl KnownPaths {
     /// What is known of the endpoint with this path today; `None` if nothing.
     pub(crate) fn of(&self, todays: &'static str) -> Option<Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(todays).copied()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(todays).copied()
+    }
+
+    /// One thing was not found. Returns whether there were many.
+    pub(crate) fn missed(&self, todays: &'static str) -> bool {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = missed.entry(todays).or_default();
+        *count += 1;
+        *count >= MANY_MISSED
     }
 
     /// Remembers what an answer has shown, and logs it.
@@ -31,6 +45,6 @@ impl KnownPaths {
             Known::At(_) => debug!("this server has an older path for {todays}"),
             Known::Nowhere => debug!("this server has no {todays}"),
         }
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(todays, known);
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(todays, known);
     }
 }

@@ -14,12 +14,17 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
-use tracing::debug;
+use tracing::{debug, info};
 
 use crate::sentry::limits::bucket::{Bucket, LimitHeaders, Quota, Ticket};
 use crate::sentry::limits::ceiling::Ceiling;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::limits::waits::{Cause, Waits};
+
+/// Farthest end of a window that is believed, in seconds.
+const FARTHEST: f64 = 3600.0;
+/// Longer waits are said.
+const LONG: Duration = Duration::from_mins(1);
 
 /// All limits of one run.
 #[derive(Debug)]
@@ -87,6 +92,10 @@ impl RateLimits {
             // Check the bucket first. A request that it holds back must not take a turn at the ceiling from the others.
             if let Some(wait) = self.wait_for_quota(group) {
                 self.lock().waits.add(Cause::Bucket(group), wait);
+                if wait > LONG {
+                    let seconds = wait.as_secs_f64();
+                    info!("the server's limit on {} is used up: waiting {seconds:.0} s", group.what());
+                }
                 sleep(wait).await;
                 continue;
             }
@@ -106,7 +115,7 @@ impl RateLimits {
     fn wait_for_quota(&self, group: LimitGroup) -> Option<Duration> {
         let now = self.server_seconds();
         let at = self.lock().bucket(group).full_until(now)?;
-        Some(Duration::from_secs_f64((at - now).clamp(0.0, 3600.0) + 0.02))
+        Some(Duration::from_secs_f64((at - now).clamp(0.0, FARTHEST) + 0.02))
     }
 
     /// Waits for a place in flight, and takes it.
@@ -167,7 +176,9 @@ impl RateLimits {
         if headers.limit.is_some() {
             state.limited = Some(true);
             if let Some(ticket) = permit.ticket {
-                state.bucket(group).learn(headers, ticket, permit.by_clock, server);
+                #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
+                let reset = headers.reset.filter(|reset| *reset as f64 - server <= FARTHEST);
+                state.bucket(group).learn(LimitHeaders { reset, ..headers }, ticket, permit.by_clock, server);
             }
         } else if accepted {
             state.limited.get_or_insert(false);
@@ -177,12 +188,13 @@ impl RateLimits {
         self.changed.notify_waiters();
     }
 
-    /// Time until the bucket's window ends, by an answer's headers, at most an hour; `None` if they do not tell it.
+    /// Time until the bucket's window ends, by an answer's headers; `None` if they do not tell it, or name a time that is
+    /// too far away to be believed.
     pub(crate) fn until_reset(&self, headers: LimitHeaders) -> Option<Duration> {
         #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
         let reset = headers.reset? as f64;
-        let wait = reset - self.server_seconds();
-        Some(Duration::from_secs_f64(wait.clamp(0.0, 3600.0)))
+        let wait = (reset - self.server_seconds()).max(0.0);
+        (wait <= FARTHEST).then(|| Duration::from_secs_f64(wait))
     }
 
     /// Time by the server's clock. It is our own clock until an answer has a `Date`.
@@ -244,6 +256,22 @@ mod tests {
         let mut state = limits.lock();
         assert_eq!(state.bucket(LimitGroup::ProjectEvents).limit, None);
         assert_eq!(state.bucket(LimitGroup::ProjectEvents).concurrency, UNLIMITED_CONCURRENCY);
+    }
+
+    #[tokio::test]
+    async fn a_window_that_ends_too_far_away_is_not_believed() {
+        let limits = RateLimits::new(10.0);
+        let permit = limits.permit(LimitGroup::Default).await;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "epoch seconds")]
+        let now = RateLimits::local_seconds() as u64;
+        let far = LimitHeaders { limit: Some(40), remaining: Some(0), reset: Some(now + 7200), concurrent: None };
+        limits.observe(&permit, far, None, true);
+        assert_eq!(limits.until_reset(far), None);
+        assert!(limits.wait_for_quota(LimitGroup::Default).is_none_or(|wait| wait < Duration::from_secs(2)));
+        let near = LimitHeaders { reset: Some(now + 3000), ..far };
+        assert!(limits.until_reset(near).is_some_and(|wait| wait > Duration::from_secs(2900)));
+        let past = LimitHeaders { reset: Some(now - 5), ..far };
+        assert_eq!(limits.until_reset(past), Some(Duration::ZERO));
     }
 
     #[tokio::test]

@@ -102,7 +102,7 @@ impl<'a> IssueScan<'a> {
             Mode::OrganizationWide if matches!(tolerance, Tolerance::NotOnThisServer | Tolerance::Hidden) => {
                 &[Capability::SeveralProjects]
             }
-            Mode::OrganizationWide if tolerance == Tolerance::Gone => PROJECT_LISTS_ONLY,
+            Mode::OrganizationWide if matches!(tolerance, Tolerance::Gone | Tolerance::NotHere) => PROJECT_LISTS_ONLY,
             Mode::OrganizationWide | Mode::OneProjectAtATime if asked_for_one && error.may_mean_unknown() => {
                 PROJECT_LISTS_ONLY
             }

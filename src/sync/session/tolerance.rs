@@ -17,6 +17,10 @@ use crate::sync::session::{Project, Session, reads_with};
 /// Said of what an issue list named and its own request did not find.
 pub(crate) const ISSUE_GONE: &str = "an issue that was merged or deleted since it was listed (404)";
 
+/// Said of an endpoint, and so once a stream, however many things it was asked for.
+const NOT_HERE: &str =
+    "this server does not have it, or does not give it to this organization: leave it out of the selection";
+
 /// For one part of a stream, such as the children of one row. What is gone is skipped, and what could not be read is a gap.
 /// Both are counted, and the result has no value.
 pub(crate) fn tolerate_part<T>(
@@ -35,6 +39,7 @@ pub(crate) fn tolerate_part<T>(
                 output.skip("gone (404)");
             }
         }
+        Tolerance::NotHere => outputs.iter().for_each(|output| output.gap_once(NOT_HERE)),
         Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
             for output in outputs {
                 output.gap(error.to_string());
@@ -66,34 +71,18 @@ pub(crate) async fn tolerate_lookup(
     }
 }
 
-/// For an endpoint below the rows of another stream that the server does not have, going by what it `said`. It is a gap,
-/// with what to do about it.
-pub(crate) async fn tolerate_absence(
-    session: &Session,
-    outputs: &[&StreamOutput],
-    said: &str,
-) -> Result<(), SyncError> {
-    let organization = session.ask_organization().await;
-    if let Err(error) = organization.as_ref()
-        && error.tolerance() == Tolerance::EndOfRun
-    {
-        return Ok(organization?);
-    }
+/// For an endpoint that answered 404 below every row of another stream. It is not there, as long as the server answers for
+/// the organization.
+pub(crate) async fn tolerate_absence(session: &Session, outputs: &[&StreamOutput]) -> Result<(), SyncError> {
+    let what = match session.ask_organization().await {
+        Ok(()) => NOT_HERE.to_owned(),
+        Err(error) if error.tolerance() == Tolerance::EndOfRun => return Err(error.into()),
+        Err(error) => error.to_string(),
+    };
     for output in outputs {
-        let advice = match &organization {
-            Ok(()) => leave_out(output.stream.tap_stream_id),
-            Err(error) => error.to_string(),
-        };
-        output.gap(format!("{said}; {advice}"));
+        output.gap_once(&what);
     }
     Ok(())
-}
-
-/// What to do about a stream that the server does not have.
-fn leave_out(tap_stream_id: &str) -> String {
-    format!(
-        "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
-    )
 }
 
 /// For one thing that may be gone since it was listed. Then `skip` counts it, and the result has no value.
@@ -130,7 +119,7 @@ pub(crate) async fn tolerate_project<'a>(
             }
             Ok(None)
         }
-        Tolerance::Gone | Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
+        Tolerance::Gone | Tolerance::NotHere | Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
             for output in outputs {
                 output.gap(format!("project {}: {error}", project.slug));
             }
@@ -163,8 +152,14 @@ pub(crate) async fn tolerate_stream(
         Err(SyncError::Api(error)) if error.tolerance() != Tolerance::EndOfRun => error,
         other => return other,
     };
-    let advice = if error.tolerance() == Tolerance::Gone && session.ask_organization().await.is_ok() {
-        leave_out(tap_stream_id)
+    let is_missing = match error.tolerance() {
+        Tolerance::NotHere => true,
+        tolerance => tolerance == Tolerance::Gone && session.ask_organization().await.is_ok(),
+    };
+    let advice = if is_missing {
+        format!(
+            "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
+        )
     } else {
         advice(session, &error)
     };
@@ -183,6 +178,7 @@ pub(crate) fn advice(session: &Session, error: &ApiError) -> String {
 /// What is wrong with a stream, and what to do about it; for a report.
 pub(crate) fn describe(session: &Session, error: &ApiError) -> String {
     match error.tolerance() {
+        Tolerance::NotHere => error.to_string(),
         Tolerance::Gone => format!("{error}: this server does not have it"),
         _ => format!("{error}; {}", advice(session, error)),
     }

@@ -1,7 +1,7 @@
 //! Children that are read with their parent's row, one request at a time: the row itself with lists embedded in it, and
 //! lists below the rows of a window.
 
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
@@ -165,14 +165,13 @@ impl<'a> EmbeddedChildren<'a> {
             let list = match announced {
                 Some(0) => "[]".to_owned(),
                 _ => match self.list(output, embed, announced, context).await {
-                    // The row itself is known. It is written even if this server does not have the list, or does not find
-                    // it under the row's name.
-                    Err(error) if error.tolerance() == Tolerance::Gone => {
-                        debug!("{error}");
-                        output.skip(format!("{}: this server does not have them (404)", embed.field));
-                        "null".to_owned()
-                    }
-                    list => list?,
+                    // The row itself is known. It is written even if its list cannot be had.
+                    Err(error) => match error.tolerance() {
+                        Tolerance::NotHere => without(output, embed, "this server does not have them"),
+                        Tolerance::Gone => without(output, embed, "not found, although its row was listed (404)"),
+                        _ => return Err(error.into()),
+                    },
+                    Ok(list) => list,
                 },
             };
             lists.push((embed.field, list));
@@ -206,4 +205,10 @@ impl<'a> EmbeddedChildren<'a> {
         }
         Ok(list.json)
     }
+}
+
+/// Counts a row that is written without a list. Returns what stands in its place.
+fn without(output: &StreamOutput, embed: &Embed, why: &str) -> String {
+    output.skip(format!("{}: {why}", embed.field));
+    "null".to_owned()
 }

@@ -29,8 +29,6 @@ use crate::time::{Time, whole_second};
 
 /// Said of what was listed and is not there any more.
 const GONE: &str = "gone (404)";
-/// Said of an endpoint that has answered nothing else.
-const ALWAYS_MISSING: &str = "404 below every row that it was asked for";
 
 /// Readings of a list whose rows move.
 const MOST_READINGS: u32 = 3;
@@ -101,8 +99,12 @@ impl<'a> Substream<'a> {
                 Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
                     self.missing(session, parent, end, error).await
                 }
-                Err(SyncError::Api(error)) if error.is_retired() => self.conclude(session, &error.to_string()).await,
-                result => tolerate_part(&self.outputs(), result).map(drop),
+                result => {
+                    if matches!(&result, Err(SyncError::Api(error)) if error.tolerance() == Tolerance::NotHere) {
+                        self.presence.conclude_absence();
+                    }
+                    tolerate_part(&self.outputs(), result).map(drop)
+                }
             }
         })
     }
@@ -156,19 +158,19 @@ impl<'a> Substream<'a> {
     }
 
     async fn miss(&self, session: &Session) -> Result<(), SyncError> {
-        if self.presence.note_miss() { self.conclude(session, ALWAYS_MISSING).await } else { Ok(()) }
+        if self.presence.note_miss() { self.conclude(session).await } else { Ok(()) }
     }
 
-    async fn conclude(&self, session: &Session, said: &str) -> Result<(), SyncError> {
+    async fn conclude(&self, session: &Session) -> Result<(), SyncError> {
         self.presence.conclude_absence();
-        tolerate_absence(session, &self.outputs(), said).await
+        tolerate_absence(session, &self.outputs()).await
     }
 
     /// Notes an endpoint that answered 404 below every parent, after the last of them. Returns whether this stream or one
     /// below it is not there: then all parents count as unread.
     pub(crate) async fn settle(&self, session: &Session) -> Result<bool, SyncError> {
         if self.presence.is_unseen() {
-            self.conclude(session, ALWAYS_MISSING).await?;
+            self.conclude(session).await?;
         }
         let mut absent = self.presence.is_absent();
         for child in &self.below {
