@@ -1,10 +1,12 @@
 //! Streams with an endpoint below each row of their parent: objects or lists, read one request at a time in the order of
 //! the parent's rows.
 
+use std::cell::Cell;
 use std::pin::Pin;
 
 use tracing::info;
 
+use crate::json::fingerprint::fingerprint;
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
 use crate::sentry::endpoint::Endpoint;
@@ -21,8 +23,9 @@ use crate::sync::session::error::SyncError;
 use crate::sync::session::lookup::Standing;
 use crate::sync::session::starts::stream_start;
 use crate::sync::session::tolerance::{tolerate_absence, tolerate_lookup, tolerate_part};
+use crate::sync::tables::known_rows::KnownRows;
 use crate::sync::tables::presence::Presence;
-use crate::time::{Time, whole_second};
+use crate::time::{Time, format_time, whole_second};
 
 /// Said of what was listed and is not there any more.
 const GONE: &str = "gone (404)";
@@ -37,6 +40,10 @@ pub(crate) struct Substream<'a> {
     /// Rows are wanted from this second on. Absent if the server does not filter by time.
     start: Option<Time>,
     below: Vec<Substream<'a>>,
+    /// Rows that the target has already, where the list is read again because they come late.
+    known: Option<KnownRows<'a>>,
+    /// Whether this server takes names in the path, and no ids.
+    by_name: Cell<bool>,
     /// Whether the server has the endpoint at all.
     presence: Presence,
 }
@@ -50,8 +57,10 @@ impl<'a> Substream<'a> {
             let output = session.output.stream(stream.tap_stream_id);
             let filtered = output.filter(|_| stream.time_filter == TimeFilter::StartEnd);
             let start = filtered.map(|output| stream_start(session, output));
-            let (below, presence) = (Self::below(session, stream), Presence::default());
-            Some(Self { stream, endpoint, output, start, below, presence })
+            let now = whole_second(session.client.server_now());
+            let known = filtered.map(|output| KnownRows::new(session, stream, None, vec![output], now));
+            let (below, by_name, presence) = (Self::below(session, stream), Cell::new(false), Presence::default());
+            Some(Self { stream, endpoint, output, start, below, known, by_name, presence })
         };
         wanted.filter_map(one).collect()
     }
@@ -96,10 +105,13 @@ impl<'a> Substream<'a> {
             None => {}
             Some(Standing::Gone) => self.skip(GONE),
             Some(Standing::Renamed(values)) => {
-                let parent = ChildContext { parent_key: parent.parent_key.clone(), values };
+                let parent = ChildContext { values, ..parent.clone() };
                 self.once_more(session, &parent, end).await?;
             }
             Some(Standing::There) if hangs_on_root && self.presence.has_answered() => {
+                self.once_more(session, parent, end).await?;
+            }
+            Some(Standing::There) if self.stream.by_name.is_some() && !self.by_name.replace(true) => {
                 self.once_more(session, parent, end).await?;
             }
             Some(Standing::There) if hangs_on_root => {
@@ -161,8 +173,11 @@ impl<'a> Substream<'a> {
     }
 
     async fn pages(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
-        let window = self.start.map(|start| Window { start, end });
-        let mut request = session.scope.request(self.endpoint, parent.values.clone());
+        let earliest = session.config.start_date;
+        let late = |start: Time| start.checked_sub_signed(parent.late_by).unwrap_or(earliest).max(earliest);
+        let window = self.start.map(|start| Window { start: late(start), end });
+        let endpoint = self.stream.by_name.as_ref().filter(|_| self.by_name.get()).unwrap_or(self.endpoint);
+        let mut request = session.scope.request(endpoint, parent.values.clone());
         match window {
             Some(window) if window.is_empty() => return Ok(()),
             Some(window) => request = request.within(window),
@@ -190,6 +205,7 @@ impl<'a> Substream<'a> {
         parent: &ChildContext,
     ) -> Result<Vec<ChildContext>, SyncError> {
         let (mut batch, mut contexts) = (self.output.map(|output| output.batch(page.size())), Vec::new());
+        let (mut met, gaps) = (Vec::new(), self.output.map(StreamOutput::gaps));
         for row in page.rows() {
             let Some(row) = row else {
                 self.gap("a row that is no object");
@@ -198,9 +214,12 @@ impl<'a> Substream<'a> {
             if !window.is_none_or(|window| self.lies_in(window, &row)) {
                 continue;
             }
-            if let Some(batch) = &mut batch {
+            let name = self.known.as_ref().map(|known| known.name(&row));
+            let is_known = name.as_ref().is_some_and(|name| self.known.as_ref().is_some_and(|known| known.has(name)));
+            if let Some(batch) = batch.as_mut().filter(|_| !is_known) {
                 batch.push_derived(&row, &parent.values, Vec::new());
             }
+            met.extend(name.map(|name| (name, self.second_of(&row))));
             match ChildContext::read(self.stream, &row, &parent.values) {
                 _ if self.below.is_empty() => {}
                 Ok(context) => contexts.push(context),
@@ -210,13 +229,33 @@ impl<'a> Substream<'a> {
         if let Some(batch) = batch {
             session.output.send(batch).await?;
         }
+        if let Some(known) = self.known.as_ref().filter(|_| self.output.map(StreamOutput::gaps) == gaps) {
+            for (name, time) in met {
+                known.note(name, time);
+            }
+        }
         Ok(contexts)
     }
 
     /// Whether a row is in the window. A row without a time is taken to be.
     fn lies_in(&self, window: Window, row: &Row<'_>) -> bool {
-        let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-        time.is_none_or(|time| window.contains(time))
+        self.second_of(row).is_none_or(|time| window.contains(time))
+    }
+
+    fn second_of(&self, row: &Row<'_>) -> Option<Time> {
+        self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()))
+    }
+
+    fn note_rows(&self, state: &mut State, end: Option<Time>) {
+        self.known.iter().for_each(|known| known.write(state, end));
+    }
+
+    /// What the first parents of a list stand for, in whichever order: whoever goes on after them must have read the same
+    /// ones from the same start.
+    fn done_with(&self, parents: &[ChildContext]) -> String {
+        let start = self.start.map(format_time).unwrap_or_default();
+        let keys = parents.iter().map(|parent| fingerprint([parent.parent_key.as_str()]));
+        format!("{:016x}", keys.fold(fingerprint([start.as_str()]), u64::wrapping_add))
     }
 
     fn lacks(&self, field: &str) {
@@ -244,6 +283,9 @@ pub(crate) async fn walk_substream(
     let progress = state.bookmark(owner).progress.filter(|progress| progress.holds_for(co_read()));
     let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
     let done = parents.iter().position(|parent| Some(&parent.parent_key) == last_done).map_or(0, |at| at + 1);
+    // A parent may have moved before the place since. Then nothing tells which were read.
+    let same = progress.as_ref().and_then(|progress| progress.position.list.clone());
+    let done = if same == Some(child.done_with(&parents[..done])) { done } else { 0 };
     // The parents that are done were read up to the end that the interrupted run had.
     let now = whole_second(session.client.server_now());
     let end = progress.filter(|_| done > 0).map_or(now, |progress| progress.end);
@@ -254,11 +296,15 @@ pub(crate) async fn walk_substream(
             output.may_be_incomplete();
         }
     }
-    for parent in &parents[done..] {
+    let late_by = parents.iter().map(|parent| parent.late_by).max().unwrap_or_default();
+    child.known.iter().for_each(|known| known.keep_longer(late_by));
+    for (nth, parent) in parents.iter().enumerate().skip(done) {
         child.of(session, parent, end).await?;
-        let position = Position { item: Some(parent.parent_key.clone()), ..Position::default() };
+        let (item, list) = (Some(parent.parent_key.clone()), Some(child.done_with(&parents[..=nth])));
+        let position = Position { item, list, ..Position::default() };
         // The position stays before what could not be read: a run that goes on from here tries it again.
         let change = |state: &mut State| {
+            child.note_rows(state, None);
             if !outputs.iter().any(|output| output.has_gaps()) {
                 let progress = state.progress_mut(owner, end);
                 (progress.position, progress.co_read) = (position, co_read().map(str::to_owned).collect());
@@ -267,6 +313,7 @@ pub(crate) async fn walk_substream(
         state.advance_page(change).await?;
     }
     child.settle(session).await?;
+    state.change(|state| child.note_rows(state, Some(end)));
     for output in outputs {
         session.output.finish(output, end).await?;
         info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
