@@ -54,6 +54,11 @@ impl Output {
         self.order.iter().filter_map(|name| self.streams.get(name))
     }
 
+    /// Notes that rows of any stream may be missing.
+    pub(crate) fn may_be_incomplete(&self) {
+        self.streams().for_each(StreamOutput::may_be_incomplete);
+    }
+
     /// Writes the stream's SCHEMA, and notes in the state that it is being synced. Does nothing the second time.
     pub(crate) async fn begin(&self, output: &StreamOutput) -> Result<(), OutputClosed> {
         if let Some(schema) = output.take_schema() {

@@ -11,6 +11,17 @@ pub(crate) fn added_fields(stream: &Stream, row: &Row<'_>, context: &PathValues)
     stream.added.iter().filter_map(field).collect()
 }
 
+/// The primary key of the record of a row as one text, with the fields that the tap adds; "" if a part of it is missing.
+pub(crate) fn record_key(stream: &Stream, row: &Row<'_>, context: &PathValues) -> String {
+    let added = |key: &str| {
+        let (name, source) = stream.added.iter().find(|(name, _)| *name == key)?;
+        added_value(name, *source, row, context)
+    };
+    let part = |key: &&str| added(key).or_else(|| row.get(key).map(str::to_owned)).filter(|value| value != "null");
+    let parts: Option<Vec<String>> = stream.key_properties.iter().map(part).collect();
+    parts.unwrap_or_default().join("/")
+}
+
 /// The raw value of one added field; `None` if the row keeps its own value.
 fn added_value(name: &str, source: Added, row: &Row<'_>, context: &PathValues) -> Option<String> {
     let has_its_own = || row.get(name).is_some_and(|value| value != "null");

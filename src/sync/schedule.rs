@@ -5,7 +5,6 @@ use chrono::{TimeDelta, Utc};
 use tracing::info;
 
 use crate::catalog::query_schema::QueryStream;
-use crate::output::stream::StreamOutput;
 use crate::singer::progress::Unfinished;
 use crate::singer::state::State;
 use crate::streams::context::ChildContext;
@@ -16,9 +15,10 @@ use crate::sync::session::error::SyncError;
 use crate::sync::session::tolerance::{tolerate_stream, with_advice};
 use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::walk_days;
+use crate::sync::tables::parents::walk_substream;
 use crate::sync::tables::projects::read_projects;
 use crate::sync::tables::root::walk_root;
-use crate::sync::tables::substreams::{Substream, walk_substream};
+use crate::sync::tables::substreams::Substream;
 use crate::time::whole_second;
 
 /// An interrupted run can be continued for so long after its beginning. Later, full tables are read anew.
@@ -38,7 +38,7 @@ async fn read(session: &Session) -> Result<(), SyncError> {
     let (projects, contexts) = read_projects(session).await?;
     // An empty list says that all rows are gone only if the token is known to see the organization.
     if session.config.activate_version && projects.is_empty() && session.ask_organization().await.is_err() {
-        session.output.streams().for_each(StreamOutput::may_be_incomplete);
+        session.output.may_be_incomplete();
     }
     drive_all(usize::MAX, jobs(session, &projects, &contexts)).await?;
     let ended = |state: &mut State| (state.currently_syncing, state.run) = (None, None);

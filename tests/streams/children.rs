@@ -39,15 +39,18 @@ fn activated(run: &Run, stream: &str) -> bool {
     run.messages.iter().any(|message| message["type"] == "ACTIVATE_VERSION" && message["stream"] == stream)
 }
 
-/// Runs the tap, and makes a change while the answer to the first request for `path` is on its way.
+/// Runs the tap, and makes a change while the first request with this text in its path or query waits for its answer.
 fn changed_at(simulator: &Simulator, path: &str, tap: &Tap, change: impl FnOnce(&mut Organization)) -> Run {
-    strike(simulator, path, NthHit::first(1), FaultKind::Delay(Duration::from_millis(500)));
+    strike(simulator, &path.replace(':', "%3A"), NthHit::first(1), FaultKind::Delay(Duration::from_millis(500)));
     let mut command = tap.command();
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     std::thread::scope(|scope| {
         let run = scope.spawn(|| Run::of(command));
         let began = Instant::now();
-        while asked(simulator, path) == 0 {
+        let is_it = |request: &sentry_simulator::Request| {
+            request.path.contains(path) || request.query.iter().any(|(_, value)| value == path)
+        };
+        while !simulator.requests().iter().any(is_it) {
             assert!(began.elapsed() < Duration::from_secs(20), "{path} was never asked for");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -74,6 +77,23 @@ fn a_list_that_is_404_below_every_parent_is_a_gap_with_what_to_do() {
         let after = tap(&simulator, &["issue_alert_rules"]).state(run.last_state()).run();
         assert!(!after.records("issue_alert_rules").is_empty() && activated(&after, "issue_alert_rules"));
     }
+}
+
+/// A 410 that stays is the server's own word on the endpoint.
+#[test]
+fn a_list_that_the_server_has_retired_is_asked_for_below_one_parent_only() {
+    let simulator = of_projects(9);
+    strike(
+        &simulator,
+        "/rules/?",
+        NthHit::every(),
+        FaultKind::status(410, r#"{"message": "This API no longer exists."}"#),
+    );
+    let run = tap(&simulator, &["issue_alert_rules"]).set("max_retries", json!(1)).run();
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    assert!(run.stderr.contains("leave issue_alert_rules out of the selection"), "{}", run.stderr);
+    assert!(!activated(&run, "issue_alert_rules"));
+    assert_eq!(asked(&simulator, "/rules/"), 2, "once, and once more");
 }
 
 #[test]
@@ -126,6 +146,18 @@ fn a_team_that_is_deleted_while_teams_are_read_is_skipped() {
 }
 
 #[test]
+fn a_project_that_is_deleted_during_the_run_is_skipped() {
+    let simulator = of_projects(3);
+    let slug = simulator.read(|org| org.projects[1].slug.clone());
+    let tap = Tap::new(&simulator).only(&["projects", "issues", "events"]);
+    let run = changed_at(&simulator, "issue.category:feedback", &tap, |org| org.delete_project(&slug));
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    assert!(run.stderr.contains("a project that was deleted during the run (404)"), "{}", run.stderr);
+    assert!(run.keys("events", "eventID").is_superset(&simulator.truth().event_ids()));
+    assert_eq!(asked(&simulator, "/acme/projects/"), 2, "the list of projects is asked once more");
+}
+
+#[test]
 fn a_team_that_is_renamed_while_teams_are_read_is_read_under_its_new_name() {
     let simulator = of_teams(4);
     let last = simulator.read(|org| org.teams.iter().map(|team| team.slug.clone()).max().expect("a team"));
@@ -141,7 +173,7 @@ fn a_team_that_is_renamed_while_teams_are_read_is_read_under_its_new_name() {
 }
 
 #[test]
-fn a_monitor_that_is_renamed_is_found_in_its_list() {
+fn a_monitor_that_is_renamed_is_read_by_its_id() {
     let simulator = of_projects(1);
     let whole = Tap::new(&simulator).only(&["monitor_checkins"]).sync().keys("monitor_checkins", "id").len();
     let later = NthHit::Range { from: 2, to: u64::MAX };
@@ -149,7 +181,6 @@ fn a_monitor_that_is_renamed_is_found_in_its_list() {
     strike(&simulator, "/nightly-export/checkins/", NthHit::every(), missing());
     let run = Tap::new(&simulator).only(&["monitor_checkins"]).sync();
     assert_eq!(run.keys("monitor_checkins", "id").len(), whole);
-    assert!(asked(&simulator, "/export-at-night/checkins/") > 0);
 }
 
 #[test]
@@ -209,4 +240,42 @@ fn a_project_whose_slug_is_all_digits_is_asked_for_by_its_id() {
     assert!(slugs.contains(ids[1].to_string().as_str()), "records have the slug: {slugs:?}");
     assert_eq!(run.keys("events", "eventID"), simulator.truth().event_ids());
     assert_eq!(asked(&simulator, &format!("/{}/", ids[1])), 0, "{:?}", simulator.requests());
+}
+
+/// Pages of two rows, so that a list of three rows has two pages.
+fn of_small_pages() -> Simulator {
+    let shape = Shape { projects: 1, teams: 1, releases: 2, ..Shape::default() };
+    Simulator::start(Organization::generate(&shape), Settings { most_rows: 2, ..Settings::self_hosted() })
+}
+
+/// The second page begins with the last row of the first, unless rows have moved between the two.
+#[test]
+fn a_list_below_a_row_is_read_again_where_rows_have_moved() {
+    for (stream, path) in [("repository_commits", "/commits/"), ("monitor_checkins", "/checkins/")] {
+        let whole = Tap::new(&of_small_pages()).only(&[stream]).sync().records(stream).len();
+        for (nth, is_gap) in [(NthHit::only(1), false), (NthHit::every(), stream == "monitor_checkins")] {
+            let simulator = of_small_pages();
+            let kind = FaultKind::replace("\"id\":\"", "\"id\":\"x");
+            simulator.add_fault(Fault { path_contains: "cursor=0%3A1%3A0".into(), nth, kind });
+            let run = tap(&simulator, &[stream]).run();
+            assert_eq!(run.code, i32::from(is_gap), "{stream}: {}", run.stderr);
+            let is_genuine = |row: &&&serde_json::Value| !row["id"].as_str().is_some_and(|id| id.starts_with('x'));
+            assert_eq!(run.records(stream).iter().filter(is_genuine).count(), whole, "{stream}");
+            let cursors = simulator.requests().iter().filter(|request| request.path.contains(path)).count();
+            assert!(cursors > 2, "{stream}: it is read again");
+        }
+    }
+}
+
+/// Only two readings with the same rows show that the others are gone.
+#[test]
+fn a_list_of_several_pages_below_a_row_is_read_twice_for_activate_version() {
+    let simulator = of_small_pages();
+    let once = Tap::new(&simulator).only(&["repository_commits"]).sync();
+    let requests = asked(&simulator, "/commits/");
+    simulator.clear_requests();
+    let twice = tap(&simulator, &["repository_commits"]).run();
+    assert_eq!(twice.records("repository_commits"), once.records("repository_commits"));
+    assert!(activated(&twice, "repository_commits"));
+    assert_eq!(asked(&simulator, "/commits/"), 2 * requests);
 }

@@ -97,6 +97,9 @@ pub(crate) const STREAMS: &[Stream] = &[
             query: &[ALL_PROJECTS, ("sort", "name")],
             ..Endpoint::LIST
         }),
+        // A missed check-in is written once the margin is over, dated to when it was expected. A running one changes
+        // until the longest run is over (API §8).
+        late_minutes: &[("config", "checkin_margin", 1), ("config", "max_runtime", 30)],
         child_context: &[("monitor", "slug"), ("monitor_id", "id")],
         cost: "1 per 100 monitors",
         schema: include_str!("../../../schemas/monitors.json"),

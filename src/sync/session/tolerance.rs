@@ -66,8 +66,13 @@ pub(crate) async fn tolerate_lookup(
     }
 }
 
-/// For an endpoint that answered 404 below every row of the parent. It is a gap, with what to do about it.
-pub(crate) async fn tolerate_absence(session: &Session, outputs: &[&StreamOutput]) -> Result<(), SyncError> {
+/// For an endpoint below the rows of another stream that the server does not have, going by what it `said`. It is a gap,
+/// with what to do about it.
+pub(crate) async fn tolerate_absence(
+    session: &Session,
+    outputs: &[&StreamOutput],
+    said: &str,
+) -> Result<(), SyncError> {
     let organization = session.ask_organization().await;
     if let Err(error) = organization.as_ref()
         && error.tolerance() == Tolerance::EndOfRun
@@ -79,7 +84,7 @@ pub(crate) async fn tolerate_absence(session: &Session, outputs: &[&StreamOutput
             Ok(()) => leave_out(output.stream.tap_stream_id),
             Err(error) => error.to_string(),
         };
-        output.gap(format!("404 below every row that it was asked for; {advice}"));
+        output.gap(format!("{said}; {advice}"));
     }
     Ok(())
 }

@@ -2,21 +2,18 @@
 //! the parent's rows.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::pin::Pin;
 
-use tracing::info;
-
-use crate::json::fingerprint::fingerprint;
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
+use crate::sentry::dialect::Capability;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, Tolerance};
-use crate::sentry::page::Page;
-use crate::sentry::pages::Pages;
 use crate::sentry::window::Window;
-use crate::singer::progress::Position;
 use crate::singer::state::State;
 use crate::streams::context::ChildContext;
+use crate::streams::derive::record_key;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
@@ -24,11 +21,34 @@ use crate::sync::session::lookup::Standing;
 use crate::sync::session::starts::stream_start;
 use crate::sync::session::tolerance::{tolerate_absence, tolerate_lookup, tolerate_part};
 use crate::sync::tables::known_rows::KnownRows;
+use crate::sync::tables::look_ahead::{Follow, ListPage, LookAhead};
 use crate::sync::tables::presence::Presence;
-use crate::time::{Time, format_time, whole_second};
+use crate::sync::tables::seen_rows::SeenRows;
+use crate::time::{Time, whole_second};
 
 /// Said of what was listed and is not there any more.
 const GONE: &str = "gone (404)";
+/// Said of an endpoint that has answered nothing else.
+const ALWAYS_MISSING: &str = "404 below every row that it was asked for";
+
+/// Readings of a list whose rows move.
+const MOST_READINGS: u32 = 3;
+
+/// What is read of one parent.
+struct Place<'p> {
+    parent: &'p ChildContext,
+    window: Option<Window>,
+    /// The end of the windows of all streams below.
+    end: Time,
+}
+
+/// How one reading of a list went.
+#[derive(Default)]
+struct Reading {
+    pages: usize,
+    /// Rows have moved between its pages, and some may be hidden.
+    moved: bool,
+}
 
 /// A stream that is read once for each row of its parent, with its own children.
 #[derive(Debug)]
@@ -36,12 +56,12 @@ pub(crate) struct Substream<'a> {
     stream: &'static Stream,
     endpoint: &'static Endpoint,
     /// Absent if only its children are selected.
-    output: Option<&'a StreamOutput>,
+    pub(super) output: Option<&'a StreamOutput>,
     /// Rows are wanted from this second on. Absent if the server does not filter by time.
-    start: Option<Time>,
+    pub(super) start: Option<Time>,
     below: Vec<Substream<'a>>,
     /// Rows that the target has already, where the list is read again because they come late.
-    known: Option<KnownRows<'a>>,
+    pub(super) known: Option<KnownRows<'a>>,
     /// Whether this server takes names in the path, and no ids.
     by_name: Cell<bool>,
     /// Whether the server has the endpoint at all.
@@ -86,6 +106,7 @@ impl<'a> Substream<'a> {
                 Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
                     self.missing(session, parent, end, error).await
                 }
+                Err(SyncError::Api(error)) if error.is_retired() => self.conclude(session, &error.to_string()).await,
                 result => tolerate_part(&self.outputs(), result).map(drop),
             }
         })
@@ -143,19 +164,19 @@ impl<'a> Substream<'a> {
     }
 
     async fn miss(&self, session: &Session) -> Result<(), SyncError> {
-        if self.presence.note_miss() { self.conclude(session).await } else { Ok(()) }
+        if self.presence.note_miss() { self.conclude(session, ALWAYS_MISSING).await } else { Ok(()) }
     }
 
-    async fn conclude(&self, session: &Session) -> Result<(), SyncError> {
+    async fn conclude(&self, session: &Session, said: &str) -> Result<(), SyncError> {
         self.presence.conclude_absence();
-        tolerate_absence(session, &self.outputs()).await
+        tolerate_absence(session, &self.outputs(), said).await
     }
 
     /// Notes an endpoint that answered 404 below every parent, after the last of them. Returns whether this stream or one
     /// below it is not there: then all parents count as unread.
     pub(crate) async fn settle(&self, session: &Session) -> Result<bool, SyncError> {
         if self.presence.is_unseen() {
-            self.conclude(session).await?;
+            self.conclude(session, ALWAYS_MISSING).await?;
         }
         let mut absent = self.presence.is_absent();
         for child in &self.below {
@@ -172,55 +193,85 @@ impl<'a> Substream<'a> {
         self.outputs().into_iter().for_each(|output| output.gap(what));
     }
 
+    /// Reads the list below one parent. It is read again from its beginning where rows have moved, and where the target is to
+    /// be told which rows are gone: only two readings with the same keys show that.
     async fn pages(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
         let earliest = session.config.start_date;
         let late = |start: Time| start.checked_sub_signed(parent.late_by).unwrap_or(earliest).max(earliest);
         let window = self.start.map(|start| Window { start: late(start), end });
-        let endpoint = self.stream.by_name.as_ref().filter(|_| self.by_name.get()).unwrap_or(self.endpoint);
-        let mut request = session.scope.request(endpoint, parent.values.clone());
-        match window {
-            Some(window) if window.is_empty() => return Ok(()),
-            Some(window) => request = request.within(window),
-            None => {}
+        if window.is_some_and(Window::is_empty) {
+            return Ok(());
         }
-        let mut pages = Pages::new(&session.client, request);
-        while let Some(page) = pages.next().await? {
-            self.presence.note_answer();
-            let parents = self.page(session, &page, window, parent).await?;
-            for parent in &parents {
-                for child in &self.below {
-                    child.of(session, parent, end).await?;
-                }
+        let (place, mut seen, mut moved) = (Place { parent, window, end }, SeenRows::default(), false);
+        let mut before: Option<HashSet<u64>> = None;
+        for _ in 0..MOST_READINGS {
+            seen.read_again();
+            let reading = self.reading(session, &place, &mut seen).await?;
+            let is_versioned = || self.output.is_some_and(|output| output.complete_version().is_some());
+            let needs_another = reading.pages > 1 && is_versioned();
+            if !reading.moved && (!needs_another || before.as_ref() == Some(seen.keys())) {
+                return Ok(());
+            }
+            moved = reading.moved;
+            before = (!moved).then(|| seen.keys().clone());
+        }
+        for output in self.outputs() {
+            output.may_be_incomplete();
+            if moved && output.stream.replication_key().is_some() {
+                output.gap("rows moved each time that the list was read");
             }
         }
         Ok(())
     }
 
-    /// Writes one page. Returns the contexts of its rows, if the stream has children.
+    async fn reading(&self, session: &Session, place: &Place<'_>, seen: &mut SeenRows) -> Result<Reading, SyncError> {
+        let endpoint = self.stream.by_name.as_ref().filter(|_| self.by_name.get()).unwrap_or(self.endpoint);
+        let mut request = session.scope.request(endpoint, place.parent.values.clone());
+        if let Some(window) = place.window {
+            request = request.within(window);
+        }
+        let mut pages = LookAhead::new(&session.client, request, self.stream, Follow::Joined);
+        let mut reading = Reading::default();
+        while let Some(next) = pages.next().await? {
+            self.presence.note_answer();
+            reading.pages += 1;
+            reading.moved |= !next.joins && session.client.dialect.supports(Capability::PageBoundaries);
+            for parent in &self.page(session, &next, place, seen).await? {
+                for child in &self.below {
+                    child.of(session, parent, place.end).await?;
+                }
+            }
+        }
+        Ok(reading)
+    }
+
+    /// Writes the new rows of one page. Returns their contexts, if the stream has children.
     async fn page(
         &self,
         session: &Session,
-        page: &Page,
-        window: Option<Window>,
-        parent: &ChildContext,
+        next: &ListPage,
+        place: &Place<'_>,
+        seen: &mut SeenRows,
     ) -> Result<Vec<ChildContext>, SyncError> {
+        let (page, values) = (&next.page, &place.parent.values);
         let (mut batch, mut contexts) = (self.output.map(|output| output.batch(page.size())), Vec::new());
         let (mut met, gaps) = (Vec::new(), self.output.map(StreamOutput::gaps));
-        for row in page.rows() {
+        for (nth, row) in page.rows().enumerate() {
             let Some(row) = row else {
                 self.gap("a row that is no object");
                 continue;
             };
-            if !window.is_none_or(|window| self.lies_in(window, &row)) {
+            let is_new = seen.note(&record_key(self.stream, &row, values), None, nth < next.repeated);
+            if !is_new || !place.window.is_none_or(|window| self.lies_in(window, &row)) {
                 continue;
             }
             let name = self.known.as_ref().map(|known| known.name(&row));
             let is_known = name.as_ref().is_some_and(|name| self.known.as_ref().is_some_and(|known| known.has(name)));
             if let Some(batch) = batch.as_mut().filter(|_| !is_known) {
-                batch.push_derived(&row, &parent.values, Vec::new());
+                batch.push_derived(&row, values, Vec::new());
             }
             met.extend(name.map(|name| (name, self.second_of(&row))));
-            match ChildContext::read(self.stream, &row, &parent.values) {
+            match ChildContext::read(self.stream, &row, values) {
                 _ if self.below.is_empty() => {}
                 Ok(context) => contexts.push(context),
                 Err(field) => self.lacks(field),
@@ -246,16 +297,9 @@ impl<'a> Substream<'a> {
         self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()))
     }
 
-    fn note_rows(&self, state: &mut State, end: Option<Time>) {
+    /// Notes in the state which rows the target has. With `end` all parents are read, up to there.
+    pub(super) fn note_rows(&self, state: &mut State, end: Option<Time>) {
         self.known.iter().for_each(|known| known.write(state, end));
-    }
-
-    /// What the first parents of a list stand for, in whichever order: whoever goes on after them must have read the same
-    /// ones from the same start.
-    fn done_with(&self, parents: &[ChildContext]) -> String {
-        let start = self.start.map(format_time).unwrap_or_default();
-        let keys = parents.iter().map(|parent| fingerprint([parent.parent_key.as_str()]));
-        format!("{:016x}", keys.fold(fingerprint([start.as_str()]), u64::wrapping_add))
     }
 
     fn lacks(&self, field: &str) {
@@ -263,60 +307,4 @@ impl<'a> Substream<'a> {
             output.gap(format!("a parent row without {field}"));
         }
     }
-}
-
-/// Reads a substream and its children whole, parent by parent. Goes on after the last parent that an interrupted run did.
-pub(crate) async fn walk_substream(
-    session: &Session,
-    child: &Substream<'_>,
-    parents: &[ChildContext],
-) -> Result<(), SyncError> {
-    let (outputs, state) = (child.outputs(), &session.output.state);
-    let Some(owner) = outputs.first().map(|output| output.stream.tap_stream_id) else { return Ok(()) };
-    for output in &outputs {
-        session.output.begin(output).await?;
-    }
-    if outputs.iter().all(|output| state.has_read(output.stream.tap_stream_id)) {
-        return Ok(());
-    }
-    let co_read = || outputs.iter().skip(1).map(|output| output.stream.tap_stream_id);
-    let progress = state.bookmark(owner).progress.filter(|progress| progress.holds_for(co_read()));
-    let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
-    let done = parents.iter().position(|parent| Some(&parent.parent_key) == last_done).map_or(0, |at| at + 1);
-    // A parent may have moved before the place since. Then nothing tells which were read.
-    let same = progress.as_ref().and_then(|progress| progress.position.list.clone());
-    let done = if same == Some(child.done_with(&parents[..done])) { done } else { 0 };
-    // The parents that are done were read up to the end that the interrupted run had.
-    let now = whole_second(session.client.server_now());
-    let end = progress.filter(|_| done > 0).map_or(now, |progress| progress.end);
-    child.output.into_iter().for_each(|output| output.expect((parents.len() - done) as u64));
-    if done > 0 {
-        // What an interrupted run wrote may carry another version, or none.
-        for output in &outputs {
-            output.may_be_incomplete();
-        }
-    }
-    let late_by = parents.iter().map(|parent| parent.late_by).max().unwrap_or_default();
-    child.known.iter().for_each(|known| known.keep_longer(late_by));
-    for (nth, parent) in parents.iter().enumerate().skip(done) {
-        child.of(session, parent, end).await?;
-        let (item, list) = (Some(parent.parent_key.clone()), Some(child.done_with(&parents[..=nth])));
-        let position = Position { item, list, ..Position::default() };
-        // The position stays before what could not be read: a run that goes on from here tries it again.
-        let change = |state: &mut State| {
-            child.note_rows(state, None);
-            if !outputs.iter().any(|output| output.has_gaps()) {
-                let progress = state.progress_mut(owner, end);
-                (progress.position, progress.co_read) = (position, co_read().map(str::to_owned).collect());
-            }
-        };
-        state.advance_page(change).await?;
-    }
-    child.settle(session).await?;
-    state.change(|state| child.note_rows(state, Some(end)));
-    for output in outputs {
-        session.output.finish(output, end).await?;
-        info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
-    }
-    Ok(())
 }
