@@ -86,8 +86,9 @@ fn after_an_interruption_parents_that_moved_are_read() {
     let simulator = simulator(Settings::self_hosted());
     let whole = tap(&simulator).sync();
     let is_half_read = |state: &&Value| state["bookmarks"]["monitor_checkins"]["progress_markers"].is_object();
-    let states = whole.messages.iter().filter(|message| message["type"] == "STATE").map(|message| &message["value"]);
-    let state = states.clone().filter(is_half_read).last().expect("a state in the middle").clone();
+    let mut states =
+        whole.messages.iter().filter(|message| message["type"] == "STATE").map(|message| &message["value"]);
+    let state = states.rfind(is_half_read).expect("a state in the middle").clone();
     let all = whole.keys("monitor_checkins", "id").len();
     let rest = |state: &Value| tap(&simulator).state(state.clone()).sync().keys("monitor_checkins", "id").len();
     assert!(rest(&state) < all);
