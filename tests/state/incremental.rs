@@ -192,13 +192,15 @@ fn nothing_is_said_to_be_gone_from_a_full_table_that_an_interrupted_run_began() 
     let tap = || Tap::new(&simulator).only(&["teams", "project_detail"]).set("activate_version", json!(true));
     let whole = Run::of(tap().command());
     let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let first = whole.records("project_detail")[0]["id"].clone();
+    let is_half_read =
+        |message: &&serde_json::Value| message["value"]["bookmarks"]["project_detail"]["progress_markers"].is_object();
+    let half_read = whole.messages.iter().find(is_half_read).expect("a state in the middle");
     let state = json!({
-        "bookmarks": {"project_detail": {"progress_markers": {"end": now, "item": first}}},
+        "bookmarks": {"project_detail": half_read["value"]["bookmarks"]["project_detail"]},
         "progress_markers": {"began": now},
     });
     let rest = Run::of(tap().state(state).command());
-    assert_eq!(rest.records("project_detail").len() + 1, whole.records("project_detail").len());
+    assert!(rest.records("project_detail").len() < whole.records("project_detail").len());
     let told = |run: &Run| -> Vec<serde_json::Value> {
         let messages = run.messages.iter().filter(|message| message["type"] == "ACTIVATE_VERSION");
         messages.map(|message| message["stream"].clone()).collect()

@@ -156,7 +156,7 @@ fn a_team_that_is_renamed_while_teams_are_read_is_read_under_its_new_name() {
 }
 
 #[test]
-fn a_monitor_that_is_renamed_is_found_in_its_list() {
+fn a_monitor_that_is_renamed_is_read_by_its_id() {
     let simulator = of_projects(1);
     let whole = Tap::new(&simulator).only(&["monitor_checkins"]).sync().keys("monitor_checkins", "id").len();
     let later = NthHit::Range { from: 2, to: u64::MAX };
@@ -164,7 +164,6 @@ fn a_monitor_that_is_renamed_is_found_in_its_list() {
     strike(&simulator, "/nightly-export/checkins/", NthHit::every(), missing());
     let run = Tap::new(&simulator).only(&["monitor_checkins"]).sync();
     assert_eq!(run.keys("monitor_checkins", "id").len(), whole);
-    assert!(asked(&simulator, "/export-at-night/checkins/") > 0);
 }
 
 #[test]

@@ -42,7 +42,7 @@ enum Kind<'a> {
     /// The parent's row with these lists embedded in it.
     Row(&'static [Embed]),
     /// A list of its own.
-    List(Substream<'a>),
+    List(Box<Substream<'a>>),
 }
 
 type Lists = Vec<(&'static str, String)>;
@@ -80,7 +80,7 @@ impl<'a> EmbeddedChildren<'a> {
         }
         if parent.time_filter == TimeFilter::StartEnd {
             let lists = Substream::below(session, parent).into_iter();
-            children.extend(lists.map(|list| (list.outputs(), Kind::List(list))));
+            children.extend(lists.map(|list| (list.outputs(), Kind::List(Box::new(list)))));
         }
         let with_start = |(outputs, kind): (Vec<&'a StreamOutput>, _)| {
             let start = earliest_start(session, &outputs);

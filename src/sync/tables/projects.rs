@@ -8,6 +8,7 @@ use crate::streams::context::ChildContext;
 use crate::streams::{self, Stream};
 use crate::sync::session::error::SyncError;
 use crate::sync::session::project_scope::can_be_project_scoped;
+use crate::sync::session::tolerance::tolerate_stream;
 use crate::sync::session::{Project, Session};
 use crate::sync::tables::root::walk_rows;
 
@@ -30,7 +31,13 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
     let Some(stream) = streams::find("projects").filter(|_| needed) else {
         return Ok((reading.projects, reading.contexts));
     };
-    walk_rows(session, stream, true, &mut |row| keep(session, stream, row, &mut reading)).await?;
+    let result = walk_rows(session, stream, true, &mut |row| keep(session, stream, row, &mut reading)).await;
+    // Without one project, nothing shows that token, organization and server are right.
+    if reading.all.is_empty() {
+        result?;
+    } else {
+        tolerate_stream(session, stream.tap_stream_id, result).await?;
+    }
     check(session, &reading).await?;
     session.scope.learn(&reading.all, scoped);
     Ok((reading.projects, reading.contexts))
