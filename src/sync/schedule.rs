@@ -16,9 +16,10 @@ use crate::sync::session::inherited::{settle_queries, settle_times};
 use crate::sync::session::tolerance::{tolerate_stream, with_advice};
 use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::walk_days;
-use crate::sync::tables::lists::walk_root;
+use crate::sync::tables::parents::walk_substream;
 use crate::sync::tables::projects::read_projects;
-use crate::sync::tables::substreams::{Substream, walk_substream};
+use crate::sync::tables::root::walk_root;
+use crate::sync::tables::substreams::Substream;
 use crate::time::whole_second;
 
 /// An interrupted run can be continued for so long after its beginning. Later, full tables are read anew.

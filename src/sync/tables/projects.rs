@@ -11,8 +11,9 @@ use crate::streams::context::ChildContext;
 use crate::streams::{self, Stream};
 use crate::sync::session::error::SyncError;
 use crate::sync::session::project_scope::{can_be_project_scoped, is_scoped_by_time};
+use crate::sync::session::tolerance::tolerate_stream;
 use crate::sync::session::{Project, Session};
-use crate::sync::tables::lists::walk_rows;
+use crate::sync::tables::root::walk_rows;
 
 /// The list while it is read.
 #[derive(Default)]
@@ -43,7 +44,12 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
         warn!("{error}: projects that come in later are not told from others, and are read from the bookmark on alone");
         return Ok((reading.projects, reading.contexts));
     }
-    read?;
+    // Without one project, nothing shows that token, organization and server are right.
+    if reading.all.is_empty() {
+        read?;
+    } else {
+        tolerate_stream(session, stream.tap_stream_id, read).await?;
+    }
     check(session, &reading).await?;
     session.scope.learn(&reading.all, &reading.hidden, scoped);
     Ok((reading.projects, reading.contexts))
