@@ -20,8 +20,7 @@ use crate::sentry::page::Page;
 use crate::singer::catalog::{Catalog, CatalogEntry};
 use crate::singer::projection::Projection;
 use crate::singer::selection::{Kept, select_properties, stream_is_selected};
-use crate::singer::state::State;
-use crate::singer::states::States;
+use crate::singer::states::{Owner, States};
 use crate::singer::writer::Writer;
 use crate::streams::{self, Stream};
 use crate::sync::session::starts::start_after;
@@ -64,8 +63,8 @@ pub fn config(data: &[u8]) {
     }
 }
 
-fn parse_state(text: &str) -> anyhow::Result<State> {
-    States::parse(text, None, false).map(|states| states.current)
+fn parse_state(text: &str) -> anyhow::Result<States> {
+    Ok(States::parse(text, Owner::Only("acme"))?.switch_organization("acme"))
 }
 
 fn state_of(start: &str) -> String {
@@ -127,7 +126,7 @@ pub fn state(data: &[u8]) {
     // The first write may cut off fractions of seconds. Later writes change nothing.
     let again = parse_state(&value.to_string()).expect("our own state");
     assert_eq!(serde_json::json!(again), value);
-    assert_eq!(again.bookmarks.len(), state.bookmarks.len());
+    assert_eq!(again.current.bookmarks.len(), state.current.bookmarks.len());
     assert_eq!(parse_state(&serde_json::json!(again).to_string()).expect("our own state"), again);
     let wrapped = json!({"type": "STATE", "value": value}).to_string();
     assert_eq!(parse_state(&wrapped).expect("our own state, wrapped"), again);

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::output::Output;
 use crate::sentry::client::Client;
 use crate::singer::catalog::Catalog;
-use crate::singer::states::States;
+use crate::singer::states::{Owner, States};
 use crate::singer::writer::Writer;
 use crate::sync::session::Session;
 use crate::sync::session::project_scope::ProjectScope;
@@ -33,12 +33,15 @@ impl Inputs {
     pub(crate) fn read(cli: &Cli) -> Result<Self> {
         let config = Config::load(&cli.config)?;
         let catalog = read_catalog(cli)?;
-        let several = !config.organizations.is_empty();
-        let parse = |text: &str| States::parse(text, config.owner.as_deref(), several);
-        let states = cli.state.as_deref().map(|path| read(path, "state", parse)).transpose()?;
-        let states = match states {
-            Some(states) => states,
-            None => States::parse("", None, several)?,
+        let owner = if config.organizations.is_empty() {
+            Owner::Only(&config.organization)
+        } else {
+            Owner::OneOf(config.owner.as_deref())
+        };
+        let parse = |text: &str| States::parse(text, owner);
+        let states = match cli.state.as_deref() {
+            Some(path) => read(path, "state", parse)?,
+            None => parse("")?,
         };
         Ok(Self { config, states, catalog })
     }

@@ -86,6 +86,15 @@ fn start_dates_may_be_naive_or_bare() {
 }
 
 #[test]
+fn a_start_date_in_the_future_is_refused() {
+    let after = |minutes| (Utc::now() + TimeDelta::minutes(minutes)).to_rfc3339();
+    assert!(config(json!({"start_date": after(9)})).is_ok(), "clocks are never quite the same");
+    let message = problems(json!({"start_date": after(11)}));
+    assert!(message.contains("start_date is") && message.contains("future"), "{message}");
+    assert!(!message.contains("missing"), "{message}");
+}
+
+#[test]
 fn base_urls_come_in_every_form() {
     for (text, expected) in [
         ("https://sentry.io", "https://sentry.io/api/0/"),

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Url;
 use serde_json::{Map, Value};
 
@@ -26,9 +26,12 @@ use crate::config::sources::Gathered;
 use crate::config::values::Values;
 use crate::sentry::token::Token;
 use crate::sentry::transport::Settings;
+use crate::time::format_time;
 
 /// Longer than any server keeps data, and short enough that subtracting it from a time does not overflow.
 const LONGEST_LOOKBACK: Duration = Duration::from_hours(24 * 36_500);
+/// How far our clock may be behind that of who wrote the configuration.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
 /// A shorter one could round to zero.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 
@@ -60,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) keep_unknown_fields: bool,
     /// Write `ACTIVATE_VERSION`, so that targets learn which rows of full tables are gone.
     pub(crate) activate_version: bool,
+    /// The longest that a run may take; `None` means as long as it takes.
+    pub(crate) max_run: Option<Duration>,
     /// The user's own queries; each is a stream.
     pub(crate) queries: Vec<Query>,
     /// If a catalog selects every stream, read every stream, and not the default ones alone.
@@ -130,7 +135,7 @@ impl Config {
         let mut values = Values::new(object);
         let token = values.text("api_token").and_then(|token| check_token(&mut values, token));
         let token = values.require("api_token", token);
-        let start_date = values.time("start_date");
+        let start_date = values.time("start_date").and_then(|time| check_start(&mut values, time));
         let start_date = values.require("start_date", start_date);
         let allow_http = values.boolean("allow_http").unwrap_or(false);
         let base_url = read_base_url(&mut values, allow_http);
@@ -170,6 +175,7 @@ impl Config {
             );
         }
         let all_streams = values.boolean("all_streams").unwrap_or(false);
+        let max_run = read_max_run(&mut values);
         match (start_date, client) {
             (Some(start_date), Some(client)) if values.problems.is_empty() => Ok(Self {
                 organization,
@@ -184,6 +190,7 @@ impl Config {
                 issue_refresh,
                 keep_unknown_fields,
                 activate_version,
+                max_run,
                 queries,
                 all_streams,
                 client,
@@ -222,6 +229,14 @@ fn read_projects(values: &mut Values<'_>) -> ProjectChoice {
 fn unknown_options(object: &Map<String, Value>) -> Vec<String> {
     let unknown = object.keys().filter(|name| find(name).is_none());
     unknown.map(|name| format!("the config has an unknown option {name:?}, which is ignored")).collect()
+}
+
+/// Refuses a day that has not come: bookmarks would follow it, and hide what happens until then.
+fn check_start(values: &mut Values<'_>, start: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    if start <= Utc::now() + CLOCKS_DIFFER {
+        return Some(start);
+    }
+    values.wrong("start_date", &Value::from(format_time(start)), "a time that is not in the future")
 }
 
 fn check_token(values: &mut Values<'_>, token: String) -> Option<Token> {
@@ -263,6 +278,12 @@ fn read_refresh(values: &mut Values<'_>) -> Option<Duration> {
             None => values.wrong("issue_refresh_hours", &Value::from(text), "a number of hours, or \"never\""),
         },
     }
+}
+
+fn read_max_run(values: &mut Values<'_>) -> Option<Duration> {
+    let fits = |minutes: f64| minutes > 0.0 && minutes <= 1e6;
+    let minutes = values.number("max_run_minutes", fits, "a number of minutes, more than 0 and at most 1000000");
+    minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0))
 }
 
 fn read_unknown_fields(values: &mut Values<'_>) -> bool {

@@ -176,6 +176,12 @@ pub const OPTIONS: &[ConfigOption] = &[
         None,
         "Streams of your own: rows of Sentry's events table, each with a name, a dataset, fields and a query",
     ),
+    option(
+        "max_run_minutes",
+        Kind::Number,
+        None,
+        "Minutes after which a run ends well and leaves the rest to the next one; no limit without it",
+    ),
     option("max_retries", Kind::Integer, Some("8"), "Retries of a request that failed in a way that may pass"),
     option(
         "request_timeout",

@@ -81,9 +81,10 @@ impl std::fmt::Display for Shard {
     }
 }
 
-/// FNV-1a over the digits, then mixed. Unmixed low bits depend on few digits, and ids often grow in equal steps.
-fn spread(id: &str) -> u64 {
-    let hash = id
+/// A hash that is part of states and so must never change: FNV-1a over the bytes, then mixed. Unmixed low bits depend on
+/// few digits, and ids often grow in equal steps.
+pub(crate) fn spread(text: &str) -> u64 {
+    let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);

@@ -1,7 +1,8 @@
 //! The user's own queries: which rows of Sentry's events table become a stream. Checks them without asking the server.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::config::projects::spread;
 use crate::config::values::Values;
 use crate::streams;
 
@@ -23,6 +24,16 @@ pub(crate) struct Query {
     pub(crate) fields: Vec<String>,
     /// Search text in the syntax of Sentry's search; empty for everything.
     pub(crate) search: String,
+}
+
+impl Query {
+    /// Tells this query from others of its name: a short hash of the dataset, the fields in any order, and the search.
+    /// Must not change between versions of the tap: bookmarks of queries carry it.
+    pub(crate) fn fingerprint(&self) -> String {
+        let mut fields: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+        fields.sort_unstable();
+        format!("{:016x}", spread(&json!([self.dataset, fields, self.search]).to_string()))
+    }
 }
 
 /// Reads the option `queries`. Adds problems to `values`.
@@ -93,6 +104,24 @@ mod tests {
         let query = one(&json!({"name": "slow", "fields": ["title", "timestamp"]})).expect("a query");
         assert_eq!(query.fields, ["id", "project.id", "timestamp", "title"]);
         assert_eq!((query.dataset.as_str(), query.search.as_str()), ("errors", ""));
+    }
+
+    #[test]
+    fn the_fingerprint_tells_what_is_asked_for_and_never_changes() {
+        let query = |dataset: &str, fields: Value, search: &str| {
+            let item = json!({"name": "mine", "dataset": dataset, "fields": fields, "query": search});
+            one(&item).expect("a query").fingerprint()
+        };
+        let print = query("errors", json!(["title", "level"]), "level:error");
+        assert_eq!(print, "8f2a420dc9957538");
+        assert_eq!(print, query("errors", json!(["level", "title"]), "level:error"));
+        for other in [
+            query("spans", json!(["title", "level"]), "level:error"),
+            query("errors", json!(["title"]), "level:error"),
+            query("errors", json!(["title", "level"]), "level:warning"),
+        ] {
+            assert_ne!(print, other);
+        }
     }
 
     #[test]

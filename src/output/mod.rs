@@ -14,7 +14,7 @@ use crate::output::state_writer::StateWriter;
 use crate::output::stream::{Batch, StreamOutput};
 use crate::singer::catalog::Catalog;
 use crate::singer::message;
-use crate::singer::state::State;
+use crate::singer::state::{Bookmark, State};
 use crate::singer::states::States;
 use crate::singer::writer::{OutputClosed, Writer};
 use crate::streams;
@@ -86,9 +86,14 @@ impl Output {
         }
     }
 
-    /// Moves the bookmark of a stream to `end`, after all of it was read. If the stream has a gap, the bookmark stays,
-    /// and the next run reads again from there.
-    pub(crate) async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
+    /// Moves the bookmark of a stream to `end`, after all of it was read, and says with `describe` what it covers. If the
+    /// stream has a gap, the bookmark stays, and the next run reads again from there.
+    pub(crate) async fn finish(
+        &self,
+        output: &StreamOutput,
+        end: Time,
+        describe: impl FnOnce(&mut Bookmark),
+    ) -> Result<(), OutputClosed> {
         let name = output.stream.tap_stream_id;
         for parent in streams::line(output.stream).skip(1).filter_map(|parent| self.stream(parent.tap_stream_id)) {
             output.inherit(parent);
@@ -113,6 +118,7 @@ impl Output {
             let bookmark = state.bookmark_mut(name);
             bookmark.start = Some(end);
             bookmark.progress = None;
+            describe(bookmark);
             if let (Some(run), None) = (&mut state.run, output.stream.replication_key()) {
                 run.done.insert(name.to_owned());
             }

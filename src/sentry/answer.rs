@@ -40,7 +40,7 @@ pub(crate) struct Answer {
     pub(crate) limits: LimitHeaders,
     /// Whether the `Link` header has GlitchTip's form.
     pub(crate) link_is_python_set: bool,
-    /// The `Date` header.
+    /// The server's time when the answer was whole: its `Date`, and the time that the body took.
     pub(crate) served_at: Option<DateTime<Utc>>,
     is_html: bool,
     /// The cursor of the next page, or why there is none.

@@ -41,6 +41,17 @@ pub(crate) enum Next {
     Again(Again),
 }
 
+/// Why a request is sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It failed.
+    Failed,
+    /// It was refused, which is believed when it comes twice.
+    Doubted,
+    /// The server limits requests.
+    Limited,
+}
+
 /// The next attempt.
 #[derive(Debug)]
 pub(crate) struct Again {
@@ -48,8 +59,8 @@ pub(crate) struct Again {
     pub(crate) wait: Duration,
     /// Because of this.
     pub(crate) error: ApiError,
-    /// Because the server limits requests.
-    pub(crate) limited: bool,
+    /// What kind of reason that is.
+    pub(crate) reason: Reason,
     /// Number of this retry, and the most allowed. Limits are waited out by time.
     pub(crate) tries: (u32, u32),
 }
@@ -87,14 +98,14 @@ impl Attempts {
             return Next::GivenUp { error: error.given_up(self.failures + 1), limited: false };
         }
         self.failures += 1;
-        Next::Again(Again { wait, error, limited: false, tries: (self.failures, most) })
+        Next::Again(Again { wait, error, reason: Reason::Failed, tries: (self.failures, most) })
     }
 
     fn limit(&mut self, said: Duration, error: ApiError, progress: Option<Instant>) -> Next {
         match self.limited.next(said, Instant::now(), progress) {
             Some(wait) => {
                 let (wait, count) = (retry::with_jitter(wait), self.limited.count());
-                Next::Again(Again { wait, error, limited: true, tries: (count, count) })
+                Next::Again(Again { wait, error, reason: Reason::Limited, tries: (count, count) })
             }
             None => Next::GivenUp { error: error.given_up(self.limited.count() + 1), limited: true },
         }
@@ -109,7 +120,7 @@ impl Attempts {
         if before.is_some() {
             return self.fail(retry::backoff(self.failures), error.into_unavailable());
         }
-        Next::Again(Again { wait: retry::backoff(0), error, limited: false, tries: (1, 1) })
+        Next::Again(Again { wait: retry::backoff(0), error, reason: Reason::Doubted, tries: (1, 1) })
     }
 }
 

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use tracing::{debug, info, warn};
 
 use crate::sentry::answer::{self, Asked, Attempt};
-use crate::sentry::attempts::{Again, Attempts, Next};
+use crate::sentry::attempts::{Again, Attempts, Next, Reason};
 use crate::sentry::costs::Costs;
 use crate::sentry::dialect::paths::Known;
 use crate::sentry::dialect::{Capability, Dialect};
@@ -66,9 +66,9 @@ impl Client {
         })
     }
 
-    /// Whether a request was sent, whose answer could tell the server's clock.
+    /// Whether an answer has told the server's clock, or the server was seen not to tell it.
     pub(crate) fn knows_the_time(&self) -> bool {
-        self.costs.total().requests > 0
+        self.limits.knows_the_time()
     }
 
     /// Whether this server has shown that it limits requests.
@@ -103,7 +103,7 @@ impl Client {
         wanted
     }
 
-    /// Time by the server's clock. It is our own clock until an answer has a `Date`.
+    /// Time by the server's clock. It is our own clock until an answer has a `Date` that can be believed.
     pub(crate) fn server_now(&self) -> DateTime<Utc> {
         self.limits.server_now()
     }
@@ -155,7 +155,7 @@ impl Client {
             }
             let (error, wait) = (doubt, retry::backoff(failures));
             failures += 1;
-            self.record_retry(request, &Again { wait, error, limited: false, tries: (failures, most) });
+            self.record_retry(request, &Again { wait, error, reason: Reason::Failed, tries: (failures, most) });
             tokio::time::sleep(wait).await;
         }
     }
@@ -289,20 +289,20 @@ impl Client {
 
     /// Counts and logs that a request will be sent again.
     fn record_retry(&self, request: &Request, again: &Again) {
-        let Again { wait, error, limited, tries } = again;
+        let Again { wait, error, reason, tries } = again;
         let seconds = wait.as_secs_f64();
         self.costs.count(request.endpoint, |cost| {
             cost.waited += *wait;
-            *(if *limited { &mut cost.limited } else { &mut cost.retries }) += 1;
+            *(if *reason == Reason::Limited { &mut cost.limited } else { &mut cost.retries }) += 1;
         });
-        if *limited && *wait > LONG {
-            info!("{error}; waiting {seconds:.0} s, as the server asks");
-        } else if *limited {
-            debug!("{error}; waiting {seconds:.1} s");
-        } else if error.is_unanswered() && tries.0 == 1 {
-            debug!("{error}; trying again in {seconds:.1} s");
-        } else {
-            warn!("{error}; trying again in {seconds:.1} s ({} of {})", tries.0, tries.1);
+        match reason {
+            Reason::Limited if *wait > LONG => info!("{error}; waiting {seconds:.0} s, as the server asks"),
+            Reason::Limited => debug!("{error}; waiting {seconds:.1} s"),
+            Reason::Doubted => debug!("{error}; asking once more in {seconds:.1} s"),
+            Reason::Failed if error.is_unanswered() && tries.0 == 1 => {
+                debug!("{error}; trying again in {seconds:.1} s");
+            }
+            Reason::Failed => warn!("{error}; trying again in {seconds:.1} s ({} of {})", tries.0, tries.1),
         }
     }
 

@@ -137,11 +137,6 @@ impl ApiError {
         self.kind == ErrorKind::Cut
     }
 
-    /// Whether the server says that it has retired the endpoint, and says so still after all retries.
-    pub(crate) fn is_retired(&self) -> bool {
-        self.status == Some(410)
-    }
-
     /// Whether there was no answer.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.status.is_none()

@@ -4,8 +4,7 @@
 //! July 2025 to a query that took too long (API §8).
 
 /// Words of texts about a passing reason, whatever else the text names.
-const PASSING: &[&str] =
-    &["timeout", "timed out", "try again", "too long to run", "failed to run", "internal error", "unavailable"];
+const PASSING: &[&str] = &["timeout", "timed out", "too long to run", "failed to run", "internal error", "unavailable"];
 
 /// What servers also call a parameter: its name, and their words for it (API §1.4, §1.5, §1.8, §2).
 const OTHER_NAMES: &[(&str, &[&str])] = &[
@@ -65,6 +64,7 @@ mod tests {
         ("start", "2026-01-01T00:00:00"),
         ("end", "2026-02-01T00:00:00"),
         ("cursor", "0:9900:0"),
+        ("field", "title"),
     ];
 
     fn names(detail: &str) -> bool {
@@ -84,6 +84,7 @@ mod tests {
             "Invalid cursor parameter.",
             "Fetching large offsets is temporarily disabled for performance reasons",
             "Offset too large, narrow your search",
+            "You can view up to 20 fields at a time. Please delete some and try again.",
             "Invalid stats_period. Valid choices are '', '24h', and '14d'",
             "start and end are both required",
             "2026 is not a valid ISO8601 date query",

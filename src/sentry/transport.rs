@@ -3,9 +3,10 @@
 //! Every request goes to the configured host: redirects are followed on the same host only. Judges nothing.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, HeaderMap, HeaderValue};
 use reqwest::redirect;
 use tracing::trace;
@@ -95,12 +96,17 @@ impl Transport {
             request = request.header(CONNECTION, "close");
         }
         let response = request.send().await?;
+        let heard = Instant::now();
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         for (name, value) in &headers {
             trace!("{name}: {}", self.token.redact(&String::from_utf8_lossy(value.as_bytes())));
         }
-        Ok(Answer::new(status, &headers, body::read(response).await?))
+        let mut answer = Answer::new(status, &headers, body::read(response).await?);
+        // The server's clock has gone on while the body came, however slowly that was.
+        let since = TimeDelta::from_std(heard.elapsed()).unwrap_or_default();
+        answer.served_at = answer.served_at.and_then(|at| at.checked_add_signed(since));
+        Ok(answer)
     }
 }
 

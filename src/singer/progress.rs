@@ -29,9 +29,6 @@ pub(crate) struct Progress {
     /// The window's end.
     #[serde(with = "seconds")]
     pub(crate) end: Time,
-    /// What was asked for, beside the times: options that change what is written. Progress counts for the same alone.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub(crate) asked: String,
     /// Projects that are read up to `end`, each with the start that it was read from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) done: BTreeMap<String, Start>,
@@ -41,6 +38,10 @@ pub(crate) struct Progress {
     /// Streams that are read together with the progress owner, the stream whose bookmark holds this. They are as far.
     #[serde(default, rename = "with", skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) co_read: BTreeSet<String>,
+    /// What was asked for: where each stream began, of which projects, and options that change what is written. Progress
+    /// counts for the same alone.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) asked: BTreeSet<String>,
     /// Position in the one list that is being read.
     #[serde(flatten)]
     pub(crate) position: Position,
@@ -56,6 +57,11 @@ impl Progress {
     /// later, which is not as far.
     pub(crate) fn holds_for(&self, mut others: impl Iterator<Item = &'static str>) -> bool {
         others.all(|name| self.co_read.contains(name))
+    }
+
+    /// Whether all of this was asked for when it was made.
+    pub(crate) fn is_for(&self, asked: &BTreeSet<String>) -> bool {
+        asked.is_subset(&self.asked)
     }
 
     /// Whether a project is read up to the end, from this start on.

@@ -4,7 +4,7 @@
 //! `progress_markers` (the Singer SDK's name for the temporary part of a bookmark) says how much of it is done.
 //! Does not know how windows are read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use serde::de::DeserializeOwned;
@@ -15,6 +15,10 @@ use serde_json::{Map, Value};
 use crate::singer::pending::Pending;
 use crate::singer::progress::{Progress, Unfinished};
 use crate::time::{Time, format_time, parse_time_or_date};
+
+/// The version of the form that is written. Earlier ones are read: bookmarks hold, progress is dropped, since it did not
+/// say what it was made for. Their states have no version.
+pub(super) const VERSION: u64 = 2;
 
 /// The state of one organization, all streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub(crate) struct State {
     pub(crate) run: Option<Unfinished>,
     /// Which projects the last run read; absent if it read all of them.
     pub(crate) choice: Option<Choice>,
+    /// An earlier version wrote it. What it says of projects that the token may not see is not true.
+    pub(crate) is_of_earlier_version: bool,
 }
 
 /// A choice of projects. Holds just enough to tell whether two runs chose the same.
@@ -45,11 +51,17 @@ pub(crate) struct Choice {
 pub(crate) struct Bookmark {
     /// End of the last window that was read to its end. Holds for every project without a `start` of its own.
     pub(crate) start: Option<Time>,
+    /// What a query asked for, as a fingerprint. Absent for other streams, and in earlier states.
+    pub(crate) query: Option<String>,
     /// When everything that the server still has was last read again.
     pub(crate) refreshed: Option<Time>,
     /// The projects that this bookmark covers, each with its own start if that differs. `None` in states that did not
     /// record projects: then it covers every project.
     pub(crate) projects: Option<BTreeMap<String, Option<Time>>>,
+    /// The projects that the bookmark of a list of the organization covers. `None` in states that did not record them:
+    /// then it covers every project. An array, so that tools which merge states key by key take one or the other, and
+    /// never the sum: a bookmark does not cover what another one covered.
+    pub(crate) project_ids: Option<BTreeSet<String>>,
     /// Progress in the window that is half read, if there is one.
     pub(crate) progress: Option<Progress>,
     /// The newest rows that the target has: the `start` that they were noted for, then their fingerprints, newest first.
@@ -60,8 +72,8 @@ pub(crate) struct Bookmark {
 }
 
 impl State {
-    /// Reads an unwrapped state, of this tap or of the original tap.
-    pub(super) fn from_value(value: &Value) -> Self {
+    /// Reads an unwrapped state, of this tap or of the original tap. `version` is that of its form.
+    pub(super) fn from_value(value: &Value, version: u64) -> Self {
         let mut state = Self {
             currently_syncing: value.get("currently_syncing").and_then(Value::as_str).map(str::to_owned),
             run: value.get("progress_markers").and_then(read_whole),
@@ -71,6 +83,12 @@ impl State {
         if let Some(bookmarks) = value.get("bookmarks").and_then(Value::as_object) {
             let read = bookmarks.iter().filter_map(|(name, value)| Some((name.clone(), Bookmark::from_value(value)?)));
             state.bookmarks = read.collect();
+        }
+        if version < VERSION {
+            state.run = None;
+            state.is_of_earlier_version = true;
+            state.bookmarks.values_mut().for_each(|bookmark| bookmark.progress = None);
+            state.bookmarks.retain(|_, bookmark| *bookmark != Bookmark::default());
         }
         state
     }
@@ -105,6 +123,17 @@ pub(super) fn read_object(text: &str) -> Result<Value> {
     Ok(unwrapped(value))
 }
 
+/// The version of a state's form; 1 if it does not say. An error says what to do about a later one.
+pub(super) fn version_of(state: &Value) -> Result<u64> {
+    let version = state.get("version").and_then(Value::as_u64).unwrap_or(1);
+    ensure!(
+        version <= VERSION,
+        "a later tap-sentry wrote it: it is of version {version}, and this one reads up to {VERSION}; run that tap-sentry \
+         again, or begin without a state"
+    );
+    Ok(version)
+}
+
 fn unwrapped(mut value: Value) -> Value {
     for wrapper in ["singer_state", "value", "completed"] {
         if let Some(inner) = value.get_mut(wrapper).filter(|inner| inner.is_object()) {
@@ -123,6 +152,7 @@ impl Bookmark {
         let object = value.as_object()?;
         let bookmark = Self {
             start: read_time(object.get("start")),
+            query: object.get("query").and_then(Value::as_str).map(str::to_owned),
             refreshed: read_time(object.get("refreshed")),
             projects: object.get("projects").and_then(Value::as_object).map(read_projects),
             progress: object.get("progress_markers").and_then(read_whole),
@@ -130,19 +160,10 @@ impl Bookmark {
                 .get("pending")
                 .and_then(|value| serde_json::from_value(value.clone()).ok())
                 .unwrap_or_default(),
+            project_ids: object.get("project_ids").and_then(|ids| serde_json::from_value(ids.clone()).ok()),
             rows: object.get("rows").and_then(|value| serde_json::from_value(value.clone()).ok()).unwrap_or_default(),
         };
         (bookmark != Self::default()).then_some(bookmark)
-    }
-}
-
-/// The one form that is written. Builds no tree, since a STATE line follows every page.
-impl Serialize for State {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("bookmarks", &self.bookmarks)?;
-        Rest(self).entries(&mut map)?;
-        map.end()
     }
 }
 
@@ -150,7 +171,8 @@ impl Serialize for State {
 pub(super) struct Rest<'a>(pub(super) &'a State);
 
 impl Rest<'_> {
-    fn entries<M: SerializeMap>(&self, map: &mut M) -> std::result::Result<(), M::Error> {
+    /// Writes its entries into an object.
+    pub(super) fn entries<M: SerializeMap>(&self, map: &mut M) -> std::result::Result<(), M::Error> {
         if let Some(stream) = &self.0.currently_syncing {
             map.serialize_entry("currently_syncing", stream)?;
         }
@@ -177,6 +199,12 @@ impl Serialize for Bookmark {
             if let Some(time) = time {
                 map.serialize_entry(name, &format_time(time))?;
             }
+        }
+        if let Some(query) = &self.query {
+            map.serialize_entry("query", query)?;
+        }
+        if let Some(ids) = &self.project_ids {
+            map.serialize_entry("project_ids", ids)?;
         }
         if let Some(projects) = &self.projects {
             map.serialize_entry("projects", &Projects(projects, self.start))?;
@@ -217,67 +245,5 @@ fn read_time(value: Option<&Value>) -> Option<Time> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn parse(text: &str) -> Result<State> {
-        Ok(State::from_value(&read_object(text)?))
-    }
-
-    #[test]
-    fn the_original_taps_state_is_read_and_its_junk_dropped() {
-        let text = r#"{"bookmarks": {"issues": {"start": "2023-01-01T00:00:00Z", "12345": {"x": 1}},
-            "events": {"start": "2023-01-02T00:00:00"}, "9f1c": {"some": "junk"}, "x": null, "teams": "2023-01-03"}}"#;
-        let state = parse(text).expect("a state");
-        assert_eq!(
-            json!(state),
-            json!({"bookmarks": {
-                "events": {"start": "2023-01-02T00:00:00Z", "progress_markers": []},
-                "issues": {"start": "2023-01-01T00:00:00Z", "progress_markers": []},
-                "teams": {"start": "2023-01-03T00:00:00Z", "progress_markers": []},
-            }, "progress_markers": []})
-        );
-    }
-
-    #[test]
-    fn what_is_written_is_what_is_read_back() {
-        let value = json!({"bookmarks": {
-            "events": {
-                "start": "2026-11-22T08:00:00Z", "refreshed": "2026-11-21T00:00:00Z",
-                "rows": ["2026-11-22T08:00:00Z", "00000000000000ff"],
-                "projects": {"1": {"start": "2026-11-22T08:00:00Z"}, "2": {"start": "2026-11-20T00:00:00Z"}},
-                "pending": ["failed 55 1 2026-11-01T00:00:00Z"],
-                "progress_markers": [{
-                    "end": "2026-11-23T00:00:00Z", "asked": "details", "done": {"1": "2026-11-21T00:00:00Z"},
-                    "projects": {"2": {
-                        "start": "2026-11-20T00:00:00Z", "until": "2026-11-22T12:00:00Z", "taken": 200, "listed": true,
-                        "issues": ["70 12 340"], "long": ["99 4000 2026-11-22T13:00:00Z"],
-                    }},
-                }],
-            }}, "currently_syncing": "events", "progress_markers": [{"began": "2026-11-23T00:00:00Z", "done": ["teams"]}]});
-        let state = parse(&value.to_string()).expect("a state");
-        assert_eq!(json!(state), value);
-        let wrapped = json!({"singer_state": value});
-        assert_eq!(parse(&wrapped.to_string()).expect("a state"), state);
-        let message = json!({"type": "STATE", "value": value});
-        assert_eq!(parse(&message.to_string()).expect("a state"), state);
-    }
-
-    #[test]
-    fn a_time_that_could_not_be_read_back_is_not_read() {
-        for time in ["9999-12-31T23:59:59-01:00", "+12345-01-31", "-0001-01-31"] {
-            let text = json!({"bookmarks": {"issues": {"start": time}, "teams": time}}).to_string();
-            assert_eq!(parse(&text).expect("a state"), State::default(), "{time}");
-        }
-    }
-
-    #[test]
-    fn an_empty_file_is_an_empty_state_and_a_list_is_an_error() {
-        assert_eq!(parse(" ").expect("a state"), State::default());
-        assert_eq!(parse("{}").expect("a state"), State::default());
-        assert!(parse("[]").is_err());
-        assert!(parse("{").is_err());
-    }
-}
+#[path = "state_tests.rs"]
+mod tests;

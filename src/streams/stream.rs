@@ -82,8 +82,7 @@ pub enum Added {
     Context(&'static str),
 }
 
-/// Minutes in a row of the parent that rows may be late by, in addition: an object and a field of it, and the number that
-/// the server goes by where the field is null.
+/// Minutes that a row names: an object and a field of it, and the number that the server goes by where the field is null.
 pub(crate) type LateMinutes = (&'static str, &'static str, u16);
 
 /// One stream.
@@ -99,12 +98,14 @@ pub struct Stream {
     pub parent: Option<&'static str>,
     /// Where the rows come from.
     pub source: Source,
+    /// For servers that do not know ids in the path: the same endpoint by a name that need not be unique.
+    pub by_name: Option<Endpoint>,
     /// How the server filters by time.
     pub time_filter: TimeFilter,
     /// How late rows may come, by the time that they are dated to (API §8). Each run reads the list again so far back.
     /// `lookback_window` can only lengthen it.
     pub late_by: TimeDelta,
-    /// What the parent's row adds to it.
+    /// Minutes in a row of this stream that what hangs on it may be late by in addition.
     pub late_minutes: &'static [LateMinutes],
     /// Fields of the parent's row, or `object.field`, of which a change tells that there may be more rows below it. Used
     /// where the parent's list is read again because its rows come late.
@@ -133,6 +134,7 @@ impl Stream {
         replication: Replication::FullTable,
         parent: None,
         source: Source::Issues,
+        by_name: None,
         time_filter: TimeFilter::None,
         late_by: TimeDelta::zero(),
         late_minutes: &[],

@@ -12,12 +12,14 @@ use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::changes::windows;
 use crate::sync::session::drive::{Job, drive_all};
 use crate::sync::session::error::SyncError;
+use crate::sync::session::inherited::{settle_queries, settle_times};
 use crate::sync::session::tolerance::{tolerate_stream, with_advice};
 use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::walk_days;
+use crate::sync::tables::parents::walk_substream;
 use crate::sync::tables::projects::read_projects;
 use crate::sync::tables::root::walk_root;
-use crate::sync::tables::substreams::{Substream, walk_substream};
+use crate::sync::tables::substreams::Substream;
 use crate::time::whole_second;
 
 /// An interrupted run can be continued for so long after its beginning. Later, full tables are read anew.
@@ -39,6 +41,7 @@ async fn read(session: &Session) -> Result<(), SyncError> {
     if session.config.activate_version && projects.is_empty() && session.ask_organization().await.is_err() {
         session.output.may_be_incomplete();
     }
+    settle_times(session).await;
     drive_all(usize::MAX, jobs(session, &projects, &contexts)).await?;
     let ended = |state: &mut State| (state.currently_syncing, state.run) = (None, None);
     Ok(session.output.state.advance(ended).await?)
@@ -98,6 +101,7 @@ async fn read_changes(session: &Session, projects: &[Project]) -> Result<(), Syn
 /// Notes when the run began. If the state shows that another run was interrupted lately, that one is continued: full tables
 /// that it has read whole are not read again.
 fn begin_or_go_on(session: &Session) {
+    settle_queries(session);
     let now = whole_second(Utc::now());
     let find = |name: &str| session.output.stream(name).map(|output| output.stream).or(streams::find(name));
     session.output.state.change(|state| {

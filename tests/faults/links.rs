@@ -218,3 +218,17 @@ fn an_announced_number_that_is_off_is_a_warning() {
         assert!(run.stderr.contains(": an issue whose list gives fewer events"), "{}", run.stderr);
     }
 }
+
+/// The server cuts the list where its table ends, and says that it has ended.
+#[test]
+fn a_bounded_list_of_as_many_rows_as_the_server_gives_goes_on_by_time() {
+    let shape = Shape { issue_sizes: vec![vec![5200, 5200]], projects: 1, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let path = "cursor=0%3A9900%3A0".to_owned();
+    let place = Place { name: "table", path, streams: &[], list: true };
+    let ended = |link: &str| vec![link.replace("results=\"true\"", "results=\"false\"")];
+    strike(&simulator, &place, NthHit::every(), &FaultKind::OtherLinks(ended));
+    let query = json!([{"name": "my_errors", "fields": ["title"]}]);
+    let run = Tap::new(&simulator).only(&[]).set("queries", query).sync();
+    assert_eq!(run.records("my_errors").len(), simulator.truth().event_ids().len());
+}

@@ -22,8 +22,6 @@ fn no_page(place: &Place) -> Option<Outcome> {
 /// The server has turned the path off.
 fn turned_off(place: &Place) -> Option<Outcome> {
     match place.name {
-        // The tap reads the lists of the single projects instead.
-        "issues" => Some(Recovered),
         "commits" | "deploys" => Some(Skipped("this server does not have them")),
         _ => no_page(place),
     }

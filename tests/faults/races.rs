@@ -147,3 +147,21 @@ fn a_gap_is_filled_by_the_run_that_goes_on_with_an_interrupted_one() {
 fn place_of(path: &str) -> Place {
     Place { name: "commits", path: path.to_owned(), streams: &["release"], list: true }
 }
+
+/// Version 9.1.2 answers 500 to the organization's list of one project. A server that can list all projects is another.
+#[test]
+fn errors_that_pass_do_not_make_an_old_server_of_a_new_one() {
+    let timeout = r#"{"detail": "Query timeout. Please try again."}"#;
+    for (code, body, hits) in
+        [(500, r#"{"detail": "Internal Error"}"#, 2), (503, "", 2), (400, timeout, 2), (400, timeout, 1)]
+    {
+        let simulator = simulator();
+        let slug = simulator.read(|org| org.projects[0].slug.clone());
+        let tap = tap(&simulator).set("projects", json!(slug));
+        let whole = keys(&tap.sync());
+        strike(&simulator, &place_of("/acme/issues/?"), NthHit::first(hits), &FaultKind::status(code, body));
+        let run = tap.run();
+        let complete = keys(&run) == whole;
+        assert_eq!((run.code == 0, complete), (hits == 1, hits == 1), "{code}, {hits}: {}", run.stderr);
+    }
+}

@@ -101,7 +101,7 @@ fn a_mark_in_a_list_that_is_not_read_any_more_covers_nothing() {
     let end = time(simulator.now() - chrono::TimeDelta::seconds(1));
     let mark =
         json!({"end": end, "start": "2020-01-01T00:00:00Z", "list": "elsewhere", "until": "2020-01-02T00:00:00Z"});
-    let state = json!({"bookmarks": {"issues": {"progress_markers": [mark]}}});
+    let state = json!({"version": 2, "bookmarks": {"issues": {"progress_markers": [mark]}}});
     let run = tap(&simulator).only(&["issues"]).state(state).sync();
     assert!(run.stderr.contains("Going on with the window"), "{}", run.stderr);
     let issues: std::collections::BTreeSet<String> =

@@ -70,12 +70,12 @@ impl Change {
                     dice.pick(&[Category::Error, Category::Error, Category::Performance, Category::Feedback]);
                 Self::Issues { which, category, issues: dice.pick(&[1, 1, 2, 5]), events: dice.size(1, 4) }
             }
-            47..=53 => Self::Merge { which },
-            54..=57 => Self::BeginMerge { which },
-            58..=62 => Self::FinishMerges,
-            63..=65 => Self::Unmerge,
-            66..=69 => Self::DeleteIssue { which },
-            70..=71 => Self::Resolve { which },
+            47..=55 => Self::Merge { which },
+            56..=59 => Self::BeginMerge { which },
+            60..=62 => Self::FinishMerges,
+            63..=64 => Self::Unmerge,
+            65..=70 => Self::DeleteIssue { which },
+            71 => Self::Resolve { which },
             72..=75 => Self::Rename { which, digits: dice.chance(20) },
             76..=78 => Self::AddProject { digits: dice.chance(30) },
             79 => Self::DeleteProject { which },

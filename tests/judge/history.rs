@@ -2,7 +2,7 @@
 //! is a history as well.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sentry_simulator::{DateHeader, NewBy, Settings, Shape};
+use sentry_simulator::{Budget, Budgets, Class, DateHeader, NewBy, Settings, Shape};
 
 use super::change::Change;
 use super::dice::Dice;
@@ -107,15 +107,17 @@ impl History {
         let wishes = wishes(&mut dice);
         let lists_are_whole = settings.most_rows == 100 && settings.full_cap == 100;
         let mut steps = Vec::new();
-        let mut known = wishes.clone();
+        let (mut known, mut was_stopped) = (wishes.clone(), false);
         for run in 0..dice.from(3, 6) {
             steps.extend((0..dice.from(u64::from(run > 0), 5)).map(|_| Step::Change(Change::random(&mut dice))));
             steps.push(Step::Change(Change::Advance(dice.pick(&[61, 300, 900, 3_600, 7_200]))));
-            if run > 0 && dice.chance(20) {
+            if run > 0 && dice.chance(if was_stopped { 40 } else { 20 }) {
                 known = other_wishes(&known, &mut dice);
                 steps.push(Step::Wish(known.clone()));
             }
-            steps.push(Step::Run(a_run(&mut dice, lists_are_whole, known.sample.is_some())));
+            let run = a_run(&mut dice, lists_are_whole, known.sample.is_some());
+            was_stopped = run.stop.is_some();
+            steps.push(Step::Run(run));
         }
         Self { settings, shape, wishes, reveal: dice.chance(80), steps }
     }
@@ -154,17 +156,33 @@ fn settings(dice: &mut Dice, now: DateTime<Utc>) -> Settings {
     let kinds = [Settings::saas(), Settings::self_hosted(), Settings::self_hosted(), Settings::sentry23()];
     let kind = dice.size(0, kinds.len() - 1);
     let base = kinds[kind].clone();
+    let most_rows = dice.pick(&[100, 100, 20, 7, 7]);
     Settings {
         now,
         frozen: true,
-        limits: false,
+        limits: dice.chance(30),
+        budgets: budgets(),
         new_by: if kind == 2 { NewBy::Window } else { base.new_by },
-        most_rows: dice.pick(&[100, 100, 100, 20, 7]),
+        most_rows,
         unstable_ties: kind != 3,
-        unstable_list_ties: dice.chance(30),
+        // Rows without an order can be told apart only where they fit into a page.
+        unstable_list_ties: dice.chance(40) && most_rows >= 20,
         member_of_all: dice.chance(50),
         ..base
     }
+}
+
+/// Budgets in the proportions of sentry.io's, but so large that no run waits for them.
+fn budgets() -> Budgets {
+    let mut budgets = Budgets::default();
+    budgets.set(Class::Default, Budget { limit: 4_000, seconds: 1, concurrent: 25 });
+    budgets.set(Class::ProjectEvents, Budget { limit: 1_000, seconds: 60, concurrent: 1 });
+    for class in
+        [Class::ProjectEvent, Class::ProjectIssues, Class::Issue, Class::IssueEvent, Class::Releases, Class::Members]
+    {
+        budgets.set(class, Budget { limit: 1_000, seconds: 1, concurrent: 25 });
+    }
+    budgets
 }
 
 fn shape(dice: &mut Dice, seed: u64, now: DateTime<Utc>) -> Shape {
@@ -235,8 +253,8 @@ fn wishes_keep(stream: &str) -> bool {
 }
 
 fn a_run(dice: &mut Dice, lists_are_whole: bool, sampled: bool) -> Run {
-    let mut changes: Vec<(u64, Change)> = if dice.chance(60) {
-        (0..dice.from(1, 4)).map(|_| (dice.from(1, 30), Change::random(dice))).collect()
+    let mut changes: Vec<(u64, Change)> = if dice.chance(70) {
+        (0..dice.from(1, 6)).map(|_| (request(dice), Change::random(dice))).collect()
     } else {
         Vec::new()
     };
@@ -252,8 +270,14 @@ fn a_run(dice: &mut Dice, lists_are_whole: bool, sampled: bool) -> Run {
         date: if dice.chance(6) { wrong_date(dice) } else { DateHeader::Right },
         stop: dice.chance(40).then(|| Stop::random(dice)),
         full_refresh: !sampled && dice.chance(6),
-        merge: dice.chance(15),
+        merge: dice.chance(20),
     }
+}
+
+/// The number of a request. Later runs have few.
+pub fn request(dice: &mut Dice) -> u64 {
+    let most = dice.pick(&[12, 12, 30, 80]);
+    dice.from(1, most)
 }
 
 fn wrong_date(dice: &mut Dice) -> DateHeader {

@@ -26,7 +26,7 @@ pub struct Ledger {
     pub issues: BTreeMap<u64, i64>,
     /// Releases by version.
     pub releases: BTreeMap<String, Known>,
-    /// Events that no run can be blamed for.
+    /// Events, by id, and releases, by version, that no run can be blamed for.
     pub doubtful: BTreeSet<String>,
     /// Events of issues whose merge took a while. They are promised if a run had listed the issue before.
     pub listed_first: Vec<(u64, Vec<String>)>,
@@ -84,11 +84,13 @@ impl Ledger {
         self.merging.values_mut().for_each(|merging| *merging = Merging::MetRun);
     }
 
-    /// A run is over. A project that was hidden while it went on may have been taken for one without events.
+    /// A run is over. A project that was hidden while it went on may have been taken for one that has nothing new.
     pub fn end_run(&mut self, org: &Organization, whole: bool) {
         for project in std::mem::take(&mut self.hidden) {
             let issues = org.issues.iter().filter(|issue| issue.project == project);
             self.doubtful.extend(issues.flat_map(|issue| &issue.events).map(Event::hex));
+            let releases = org.releases.iter().filter(|release| release.projects.contains(&project));
+            self.doubtful.extend(releases.map(|release| release.version.clone()));
         }
         self.running = false;
         self.unfinished = !whole;

@@ -3,6 +3,7 @@
 use sentry_simulator::{Fault as Order, FaultKind, LinkForm, NthHit};
 
 use super::dice::Dice;
+use super::history::request;
 
 /// A fault of the network.
 #[derive(Clone, Debug)]
@@ -48,9 +49,14 @@ impl Stop {
     /// A random one.
     pub fn random(dice: &mut Dice) -> Self {
         let signal = dice.pick(&[Signal::Kill, Signal::Kill, Signal::Kill, Signal::Term, Signal::Int]);
-        let when = if dice.chance(50) { When::Request(dice.from(1, 60)) } else { When::Line(dice.size(1, 250)) };
+        let when = if dice.chance(50) { When::Request(request(dice)) } else { When::Line(line(dice)) };
         Self { signal, when }
     }
+}
+
+fn line(dice: &mut Dice) -> usize {
+    let most = dice.pick(&[40, 100, 300]);
+    dice.size(1, most)
 }
 
 /// Requests that faults choose. The first is all of them.
@@ -64,7 +70,7 @@ impl Fault {
     /// where every page but the last is as long as it was asked for.
     pub fn random(dice: &mut Dice, lists_are_whole: bool) -> Self {
         let path = dice.pick(&PATHS);
-        let from = dice.from(1, 25);
+        let from = if path.is_empty() { request(dice) } else { dice.from(1, 6) };
         if dice.chance(12) {
             let path = dice.pick(&[
                 "/teams/",
@@ -76,7 +82,17 @@ impl Fault {
             ]);
             return Self { path, hits: (1, u64::MAX), kind: lasting(dice) };
         }
-        if dice.chance(25) {
+        if dice.chance(15) {
+            // What stands in front of the server starts again: nothing is answered for a while.
+            let away = dice.pick(&[
+                page(503, "text/html", PROXY),
+                page(502, "text/html", PROXY),
+                page(404, "text/html; charset=utf-8", ""),
+                page(404, "text/plain", "default backend - 404"),
+            ]);
+            return Self { path: "", hits: (from, from + dice.from(2, 12)), kind: away };
+        }
+        if dice.chance(18) {
             let form = dice.pick(&[LinkForm::Split, LinkForm::OtherCase, LinkForm::Among]);
             return Self { path, hits: (1, u64::MAX), kind: FaultKind::Link(form) };
         }

@@ -40,7 +40,9 @@ pub fn judge_requests(disturbed: &[Ran], undisturbed: &[Ran]) -> Option<String> 
     let sum = |runs: &[Ran]| runs.iter().map(|run| run.requests).sum::<usize>();
     let stops = disturbed.iter().filter(|run| run.end != End::Own || run.spoiled || run.code != Some(0)).count();
     let faults: usize = disturbed.iter().map(|run| run.faults).sum();
-    let allowed = sum(undisturbed) + PER_STOP * stops + PER_FAULT * faults;
+    // How a list is split depends on how fast answers come, and so on what else the machine does.
+    let usual = sum(undisturbed) * 5 / 4 + 10 * disturbed.len();
+    let allowed = usual + PER_STOP * stops + PER_FAULT * faults;
     let made = sum(disturbed);
     (made > allowed).then(|| format!("(e) {made} requests, and {allowed} would have been enough"))
 }
@@ -221,6 +223,7 @@ impl<'a> Court<'a> {
             let releases = self.evidence.organization.releases.iter();
             let promised: Vec<_> = releases
                 .filter(|release| release.projects.iter().any(|project| projects.contains(project)))
+                .filter(|release| !self.evidence.ledger.doubtful.contains(&release.version))
                 .filter(|release| {
                     self.is_on_time(self.evidence.ledger.releases[&release.version], RELEASES_LATE - SLACK)
                 })

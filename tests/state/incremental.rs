@@ -64,18 +64,19 @@ fn a_project_never_seen_before_begins_at_the_start_date() {
 #[test]
 fn changes_without_events_come_with_the_periodic_refresh() {
     let simulator = simulator();
+    let tap = |run: &Run| next(&simulator, run).only(&["issues"]).set("issue_refresh_hours", json!(6));
     let first = Tap::new(&simulator).only(&["issues"]).sync();
     let issue: u64 = first.records("issues")[5]["id"].as_str().expect("an id").parse().expect("a number");
     simulator.edit(|org| org.resolve_issue(issue));
     simulator.advance(Duration::from_hours(2));
-    let second = next(&simulator, &first).only(&["issues"]).sync();
+    let second = tap(&first).sync();
     assert_eq!(second.records("issues").len(), 0, "the refresh is not due yet");
-    simulator.advance(Duration::from_hours(23));
-    let third = next(&simulator, &second).only(&["issues"]).sync();
+    simulator.advance(Duration::from_hours(5));
+    let third = tap(&second).sync();
     let refreshed = third.records("issues");
     let resolved = refreshed.iter().find(|record| record["id"] == json!(issue.to_string())).expect("the issue");
     assert_eq!(resolved["status"], "resolved");
-    let never = next(&simulator, &first).only(&["issues"]).set("issue_refresh_hours", json!("never")).sync();
+    let never = tap(&first).set("issue_refresh_hours", json!("never")).sync();
     assert_eq!(never.records("issues").len(), 0);
 }
 
@@ -145,7 +146,7 @@ fn days_that_the_server_has_thrown_away_since_the_last_run_are_named() {
         for stream in streams {
             let warnings = run.stderr.lines().filter(|line| {
                 line.starts_with(&format!("WARNING {stream}: "))
-                    && line.contains(&format!("{} to 2026-08-03", time(lost)))
+                    && line.contains(&format!("{} to {}", time(lost), (now - TimeDelta::days(90)).date_naive()))
             });
             assert_eq!(warnings.count(), 1, "{stream}: {}", run.stderr);
         }
@@ -192,13 +193,17 @@ fn nothing_is_said_to_be_gone_from_a_full_table_that_an_interrupted_run_began() 
     let tap = || Tap::new(&simulator).only(&["teams", "project_detail"]).set("activate_version", json!(true));
     let whole = Run::of(tap().command());
     let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let first = whole.records("project_detail")[0]["id"].clone();
+    let is_half_read = |message: &&serde_json::Value| {
+        message["value"]["bookmarks"]["project_detail"]["progress_markers"][0].is_object()
+    };
+    let half_read = whole.messages.iter().find(is_half_read).expect("a state in the middle");
     let state = json!({
-        "bookmarks": {"project_detail": {"progress_markers": [{"end": now, "item": first}]}},
+        "version": 2,
+        "bookmarks": {"project_detail": half_read["value"]["bookmarks"]["project_detail"]},
         "progress_markers": [{"began": now}],
     });
     let rest = Run::of(tap().state(state).command());
-    assert_eq!(rest.records("project_detail").len() + 1, whole.records("project_detail").len());
+    assert!(rest.records("project_detail").len() < whole.records("project_detail").len());
     let told = |run: &Run| -> Vec<serde_json::Value> {
         let messages = run.messages.iter().filter(|message| message["type"] == "ACTIVATE_VERSION");
         messages.map(|message| message["stream"].clone()).collect()
@@ -232,4 +237,91 @@ fn a_stream_that_joins_after_an_interruption_misses_nothing() {
     let alone = tap(&["project_tags", "tag_values"]).sync();
     let run = interrupted(&tap, &["project_tags"], &["project_tags", "tag_values"]);
     assert_eq!(run.records("tag_values").len(), alone.records("tag_values").len());
+}
+
+/// The first state of a run that holds progress of this stream.
+fn half_read(run: &Run, stream: &str) -> serde_json::Value {
+    run.messages[middle(run, stream)]["value"].clone()
+}
+
+/// Where the first state in the middle of a stream is.
+fn middle(run: &Run, stream: &str) -> usize {
+    let is_half_read =
+        |message: &serde_json::Value| message["value"]["bookmarks"][stream]["progress_markers"].is_object();
+    run.messages.iter().position(is_half_read).expect("a state in the middle")
+}
+
+/// The versions that were written before that.
+fn written_before(run: &Run) -> BTreeSet<String> {
+    let records = run.messages[..middle(run, "releases")].iter().filter(|message| message["type"] == "RECORD");
+    records.filter_map(|message| message["record"]["version"].as_str().map(str::to_owned)).collect()
+}
+
+#[test]
+fn progress_of_a_list_holds_only_for_the_window_that_it_was_made_for() {
+    let shape = Shape { releases: 250, projects: 3, ..Shape::default() };
+    let settings = Settings { frozen: true, ..Settings::self_hosted() };
+    let simulator = Simulator::start(Organization::generate(&shape), settings);
+    let all: BTreeSet<String> = simulator.truth().releases.into_keys().collect();
+    let tap = || Tap::new(&simulator).only(&["releases"]);
+    let time_of = |row: &serde_json::Value| -> chrono::DateTime<chrono::Utc> {
+        row["dateCreated"].as_str().and_then(|time| time.parse().ok()).expect("a time")
+    };
+    let newest = tap().sync();
+    let newest = newest.records("releases");
+    // Releases come up to 25 hours late. What the target has of such rows is not written again.
+    let day = simulator.now() - chrono::TimeDelta::hours(25);
+    let of_the_day: BTreeSet<String> = newest
+        .iter()
+        .filter(|row| time_of(row) >= day)
+        .map(|row| row["version"].as_str().expect("a version").to_owned())
+        .collect();
+    assert!(of_the_day.len() < 50);
+    // About half of them lie in the first window, and more than a page does.
+    let middle = time_of(newest[150]);
+    let late = middle.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let interrupted = half_read(&tap().set("start_date", json!(late)).sync(), "releases");
+    let seen = |run: &Run| run.keys("releases", "version");
+    let same = tap().set("start_date", json!(late)).state(interrupted.clone()).sync();
+    assert!(seen(&same).len() < 100, "the same window goes on: {}", seen(&same).len());
+    // An earlier start date.
+    assert_eq!(&seen(&tap().state(interrupted).sync()) | &of_the_day, all);
+    // A longer look-back.
+    let bookmark = json!({"version": 2, "bookmarks": {"releases": {"start": late}}});
+    let first = tap().state(bookmark.clone()).sync();
+    let interrupted = half_read(&first, "releases");
+    let back = (simulator.now() - middle).num_seconds() + 86_400 * 400;
+    let longer = tap().set("lookback_window", json!(back)).state(interrupted.clone()).sync();
+    assert_eq!(&seen(&longer) | &written_before(&first), all, "the rest, and what lies before the bookmark");
+    // A full table.
+    let mut catalog = crate::support::discovered();
+    for entry in catalog["streams"].as_array_mut().expect("streams") {
+        entry["metadata"][0]["metadata"]["selected"] = json!(entry["tap_stream_id"] == "releases");
+        entry["metadata"][0]["metadata"]["replication-method"] = json!("FULL_TABLE");
+    }
+    let full = Tap::new(&simulator).catalog(catalog.clone()).state(interrupted).sync();
+    assert_eq!(seen(&full), all);
+    // And back.
+    let full = Tap::new(&simulator).catalog(catalog).state(bookmark).sync();
+    let rest = tap().state(half_read(&full, "releases")).sync();
+    let both = &seen(&rest) | &written_before(&full);
+    assert!((140..160).contains(&both.len()), "from the bookmark on: {}", both.len());
+}
+
+#[test]
+fn check_ins_are_continued_only_from_the_start_that_they_were_read_from() {
+    let simulator = simulator();
+    let tap = || Tap::new(&simulator).only(&["monitors", "monitor_checkins"]);
+    let whole = tap().sync();
+    let keys = |run: &Run| run.keys("monitor_checkins", "id");
+    let mut times: Vec<String> = whole
+        .records("monitor_checkins")
+        .iter()
+        .map(|row| row["dateAdded"].as_str().expect("a time").to_owned())
+        .collect();
+    times.sort();
+    let late = tap().set("start_date", json!(times[times.len() / 2])).sync();
+    assert!(!keys(&late).is_empty() && keys(&late).len() < keys(&whole).len());
+    let interrupted = half_read(&late, "monitor_checkins");
+    assert_eq!(keys(&tap().state(interrupted).sync()), keys(&whole));
 }

@@ -248,7 +248,7 @@ fn what_is_done_of_a_project_is_not_read_again_unless_it_grew() {
         let ranges = [format!("{} 100 {events_of_the_first_hundred}", issues[99]), format!("{} 110 220", issues[209])];
         let partition = json!({"start": "2020-01-01T00:00:00Z", "way": "issue", "issues": ranges});
         let progress = json!([{"end": end, "projects": {&project: partition}}]);
-        let state = json!({"bookmarks": {"events": {"progress_markers": progress}}});
+        let state = json!({"version": 2, "bookmarks": {"events": {"progress_markers": progress}}});
         let run = Tap::new(&simulator).only(&["events"]).state(state).sync();
         let grew = events_of_the_first_hundred < 200;
         let left = issues[210..].iter().chain(if grew { &issues[..100] } else { &[][..] });

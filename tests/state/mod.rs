@@ -2,7 +2,11 @@
 //! That holds for every STATE a target has seen, also when the run was killed right after it.
 
 mod asked;
+mod clocks;
 mod covers_records;
 mod incremental;
+mod joined;
 pub mod kill;
 mod kill_late;
+mod time_limit;
+mod whose;

@@ -165,18 +165,19 @@ fn issues_and_events_take_the_examples_too() {
             let simulator = simulator();
             let project = simulator.read(|org| org.projects[0].id.to_string());
             let issue = simulator.read(|org| org.issues[0].id.to_string());
+            let recent = format!("{}T12:00:00Z", (simulator.now() - chrono::TimeDelta::days(2)).date_naive());
             for row in body.as_array_mut().into_iter().flatten() {
                 if path == "organizations/{}/issues/" {
                     row["project"]["id"] = json!(project);
-                    row["lastSeen"] = json!("2026-10-30T12:00:00Z");
+                    row["lastSeen"] = json!(recent);
                     // The record has the numbers of the issue's whole lifetime.
                     if row["lifetime"].is_object() {
-                        row["lifetime"]["lastSeen"] = json!("2026-10-30T12:00:00Z");
+                        row["lifetime"]["lastSeen"] = json!(recent);
                     }
                 }
                 if path.ends_with("/events/") {
                     row["groupID"] = json!(issue);
-                    row["dateCreated"] = json!("2026-10-30T12:00:00Z");
+                    row["dateCreated"] = json!(recent);
                 }
             }
             match path.as_str() {

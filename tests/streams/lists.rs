@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
 
 use crate::support::{Run, Tap};
@@ -198,4 +198,23 @@ fn a_list_of_several_pages_is_read_twice_before_rows_are_said_to_be_gone() {
     }
     let run = Tap::new(&simulator).only(&["teams"]).set("activate_version", json!(true)).run();
     assert_eq!((run.code, told_gone(&run)), (0, vec![]), "{}", run.stderr);
+}
+
+/// A project that was not listed has no bookmark, so nothing of it is lost.
+#[test]
+fn a_list_of_projects_that_is_cut_is_a_gap_and_the_projects_that_came_are_read() {
+    let shape = Shape { projects: 120, issues_per_project: 1, events_per_issue: 1, ..Shape::default() };
+    let simulator =
+        Simulator::start(Organization::generate(&shape), Settings { frozen: true, ..Settings::self_hosted() });
+    let fault = Fault { path_contains: "/projects/?".to_owned(), nth: NthHit::every(), kind: FaultKind::DropLink };
+    simulator.add_fault(fault);
+    let tap = Tap::new(&simulator).only(&["projects", "project_detail", "events"]);
+    let first = tap.run();
+    let count = |run: &Run| ["projects", "project_detail"].map(|stream| run.records(stream).len());
+    assert_eq!((first.code, count(&first)), (1, [100, 100]), "{}", first.stderr);
+    simulator.clear_faults();
+    let second = tap.state(first.last_state()).sync();
+    assert_eq!(count(&second), [120, 120]);
+    let read = first.keys("events", "eventID").into_iter().chain(second.keys("events", "eventID"));
+    assert_eq!(read.collect::<BTreeSet<_>>(), simulator.truth().event_ids());
 }

@@ -8,6 +8,7 @@ mod embedded;
 mod examples;
 mod late;
 mod lists;
+mod monitors;
 mod optional;
 mod projects;
 mod queries;

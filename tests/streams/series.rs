@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
+use chrono::{NaiveTime, TimeDelta};
+use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator, payload_at};
 use serde_json::{Value, json};
 
 use crate::support::{Run, Tap};
@@ -32,7 +33,8 @@ fn plain(row: &Value) -> String {
 /// The rows that the simulator has, with `more` additional groups on each day.
 fn counted(stream: &str, more: usize) -> BTreeSet<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/simulator/payloads/{stream}.json"));
-    let rows: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(path).expect("rows")).expect("JSON");
+    let text = payload_at(Settings::default().now, &std::fs::read_to_string(path).expect("rows"));
+    let rows: Vec<Value> = serde_json::from_str(&text).expect("JSON");
     let mut all: BTreeSet<String> = rows.iter().map(plain).collect();
     let days: BTreeMap<String, &Value> =
         rows.iter().rev().map(|row| (row["interval_start"].to_string(), row)).collect();
@@ -54,9 +56,15 @@ fn written(run: &Run, stream: &str) -> BTreeSet<String> {
     all
 }
 
+/// The beginning of a day before the simulator's clock starts, as rows and bookmarks have it.
+fn day_before(days: i64) -> String {
+    let day = Settings::default().now.date_naive() - TimeDelta::days(days);
+    day.and_time(NaiveTime::MIN).and_utc().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
 /// The rows without those of the current day, whose numbers grow.
 fn past(rows: &BTreeSet<String>) -> BTreeSet<&String> {
-    rows.iter().filter(|row| !row.contains("2026-11-01T")).collect()
+    rows.iter().filter(|row| !row.contains(&day_before(0))).collect()
 }
 
 #[test]
@@ -81,7 +89,7 @@ fn a_day_that_does_not_fit_is_a_gap_and_the_bookmark_stays_before_it() {
     let run = Tap::new(&simulator).only(&["release_health"]).run();
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("more groups than the server gives in one answer"), "{}", run.stderr);
-    assert_eq!(run.last_state()["bookmarks"]["release_health"]["start"], "2026-08-20T00:00:00Z");
+    assert_eq!(run.last_state()["bookmarks"]["release_health"]["start"], day_before(73));
     // Once the day fits, nothing is missing.
     simulator.settings(|settings| settings.more_series = 3);
     let after = Tap::new(&simulator).only(&["release_health"]).state(run.last_state()).sync();
@@ -95,7 +103,7 @@ fn the_day_that_is_running_is_read_again() {
     simulator.advance(Duration::from_secs(2 * 3600));
     let second = Tap::new(&simulator).only(&["usage"]).state(first.last_state()).sync();
     let today = |run: &Run| -> Vec<i64> {
-        let of_today = |record: &&&Value| record["interval_start"] == "2026-11-01T00:00:00Z";
+        let of_today = |record: &&&Value| record["interval_start"] == day_before(0);
         run.records("usage")
             .iter()
             .filter(of_today)
@@ -103,16 +111,17 @@ fn the_day_that_is_running_is_read_again() {
             .collect()
     };
     assert_eq!((today(&first), today(&second)), (vec![2512], vec![2514]));
-    assert_eq!(second.records("usage").len(), 3, "the two days before are, and older ones are not");
-    // The day is read again for two days after it is over, since values come late.
-    simulator.advance(Duration::from_secs(11 * 3600));
+    // Values come late, so the two days before are read again too, and older ones are not.
+    let days = |run: &Run| -> BTreeSet<String> {
+        run.records("usage").iter().map(|row| row["interval_start"].as_str().expect("a day").to_owned()).collect()
+    };
+    assert_eq!(days(&second), BTreeSet::from([day_before(2), day_before(1), day_before(0)]));
+    // The day is over. Its server may not be further ahead: a clock that is a day off is not believed.
+    simulator.advance(Duration::from_secs(10 * 3600));
     let third = Tap::new(&simulator).only(&["usage"]).state(second.last_state()).sync();
     assert_eq!(today(&third), [2500]);
-    simulator.advance(Duration::from_secs(72 * 3600));
     let fourth = Tap::new(&simulator).only(&["usage"]).state(third.last_state()).sync();
-    assert_eq!(today(&fourth), [2500]);
-    let fifth = Tap::new(&simulator).only(&["usage"]).state(fourth.last_state()).sync();
-    assert!(today(&fifth).is_empty());
+    assert!(!days(&fourth).contains(&day_before(2)) && days(&fourth).contains(&day_before(1)));
 }
 
 fn silence(simulator: &Simulator, path: &str, nth: NthHit) {
@@ -126,7 +135,7 @@ fn silence(simulator: &Simulator, path: &str, nth: NthHit) {
 fn days_that_an_answer_does_not_name_are_asked_for_again_one_by_one() {
     for stream in ["release_health", "usage"] {
         let simulator = simulator(Settings::self_hosted());
-        let tap = || Tap::new(&simulator).only(&[stream]).set("start_date", json!("2026-10-20"));
+        let tap = || Tap::new(&simulator).only(&[stream]).set("start_date", json!(day_before(12)));
         let whole = written(&tap().sync(), stream);
         simulator.clear_requests();
         silence(&simulator, "interval=1d", NthHit::only(1));
@@ -140,14 +149,15 @@ fn days_that_an_answer_does_not_name_are_asked_for_again_one_by_one() {
 #[test]
 fn a_day_that_stays_silent_is_a_gap_and_the_bookmark_stays_before_it() {
     let simulator = simulator(Settings::self_hosted());
-    let tap = || Tap::new(&simulator).only(&["usage"]).set("start_date", json!("2026-10-20"));
+    let tap = || Tap::new(&simulator).only(&["usage"]).set("start_date", json!(day_before(12)));
     let whole = written(&tap().sync(), "usage");
     silence(&simulator, "interval=1d", NthHit::only(1));
-    silence(&simulator, "start=2026-10-25T", NthHit::every());
+    silence(&simulator, &format!("start={}", &day_before(7)[..11]), NthHit::every());
     let run = tap().run();
     assert_eq!(run.code, 1, "{}", run.stderr);
-    assert!(run.stderr.contains("says nothing of 2026-10-25T00:00:00Z to 2026-10-26T00:00:00Z"), "{}", run.stderr);
-    assert_eq!(run.last_state()["bookmarks"]["usage"]["start"], "2026-10-25T00:00:00Z");
+    let said = format!("says nothing of {} to {}", day_before(7), day_before(6));
+    assert!(run.stderr.contains(&said), "{}", run.stderr);
+    assert_eq!(run.last_state()["bookmarks"]["usage"]["start"], day_before(7));
     simulator.clear_faults();
     let after = written(&tap().state(run.last_state()).sync(), "usage");
     let mut all = written(&run, "usage");

@@ -5,6 +5,7 @@
 
 pub(crate) mod bucket;
 pub(crate) mod ceiling;
+pub(crate) mod clock;
 pub(crate) mod group;
 pub(crate) mod waits;
 
@@ -18,6 +19,7 @@ use tracing::{debug, info};
 
 use crate::sentry::limits::bucket::{Bucket, LimitHeaders, Quota, Ticket};
 use crate::sentry::limits::ceiling::Ceiling;
+use crate::sentry::limits::clock::ServerClock;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::limits::waits::{Cause, Waits};
 
@@ -39,8 +41,7 @@ struct State {
     buckets: BTreeMap<LimitGroup, Bucket>,
     /// Whether the server limits requests; `None` until an answer shows it.
     limited: Option<bool>,
-    /// Server clock minus ours, in seconds. It is a lower bound that improves with each answer.
-    offset: Option<f64>,
+    clock: ServerClock,
     waits: Waits,
 }
 
@@ -81,7 +82,8 @@ impl State {
 impl RateLimits {
     /// Begins with a ceiling of `per_second` requests. Nothing is known of the server.
     pub(crate) fn new(per_second: f64) -> Self {
-        let state = State { buckets: BTreeMap::new(), limited: None, offset: None, waits: Waits::default() };
+        let state =
+            State { buckets: BTreeMap::new(), limited: None, clock: ServerClock::default(), waits: Waits::default() };
         Self { ceiling: Ceiling::new(per_second), state: Mutex::new(state), changed: Notify::new() }
     }
 
@@ -103,7 +105,7 @@ impl RateLimits {
             let now = self.server_seconds();
             let mut state = self.lock();
             if let Ok(ticket) = state.bucket(group).take(now) {
-                permit.by_clock = state.offset.is_some();
+                permit.by_clock = state.clock.is_told();
                 permit.ticket = Some(ticket);
                 drop(state);
                 return permit;
@@ -153,7 +155,8 @@ impl RateLimits {
         }
     }
 
-    /// Learns from the headers of the answer to a request. `served_at` is the answer's `Date`.
+    /// Learns from the headers of the answer to a request. `served_at` is the answer's `Date`, as it would be
+    /// now.
     pub(crate) fn observe(
         &self,
         permit: &Permit<'_>,
@@ -164,15 +167,8 @@ impl RateLimits {
         let group = permit.group;
         let local = Self::local_seconds();
         let mut state = self.lock();
-        if let Some(date) = served_at {
-            #[expect(clippy::cast_precision_loss, reason = "epoch seconds fit")]
-            let bound = date.timestamp() as f64 - local;
-            // The header is cut to whole seconds, so every answer gives a lower bound. If it is far from the known one,
-            // a clock has changed.
-            let known = state.offset.filter(|known| (known - bound).abs() < 2.0);
-            state.offset = Some(known.map_or(bound, |known| known.max(bound)));
-        }
-        let server = local + state.offset.unwrap_or(0.0);
+        state.clock.observe(served_at, local, accepted);
+        let server = local + state.clock.offset();
         if headers.limit.is_some() {
             state.limited = Some(true);
             if let Some(ticket) = permit.ticket {
@@ -197,12 +193,14 @@ impl RateLimits {
         (wait <= FARTHEST).then(|| Duration::from_secs_f64(wait))
     }
 
-    /// Time by the server's clock. It is our own clock until an answer has a `Date`.
+    /// Time by the server's clock. It is our own clock until an answer has a `Date` that can be believed.
     pub(crate) fn server_now(&self) -> DateTime<Utc> {
-        let offset = self.lock().offset.unwrap_or(0.0);
-        #[expect(clippy::cast_possible_truncation, reason = "milliseconds of a clock difference fit")]
-        let offset = chrono::TimeDelta::milliseconds((offset * 1000.0) as i64);
-        Utc::now() + offset
+        Utc::now() + self.lock().clock.believed_offset()
+    }
+
+    /// Whether an answer has told the server's clock, or the server was seen not to tell it.
+    pub(crate) fn knows_the_time(&self) -> bool {
+        self.lock().clock.is_settled()
     }
 
     /// Whether the server has shown that it limits requests.
@@ -222,8 +220,7 @@ impl RateLimits {
     }
 
     fn server_seconds(&self) -> f64 {
-        let offset = self.lock().offset.unwrap_or(0.0);
-        Self::local_seconds() + offset
+        Self::local_seconds() + self.lock().clock.offset()
     }
 
     fn local_seconds() -> f64 {

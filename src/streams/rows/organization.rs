@@ -97,6 +97,9 @@ pub(crate) const STREAMS: &[Stream] = &[
             query: &[ALL_PROJECTS, ("sort", "name")],
             ..Endpoint::LIST
         }),
+        // A missed check-in is written once the margin is over, dated to when it was expected. A running one changes
+        // until the longest run is over (API §8).
+        late_minutes: &[("config", "checkin_margin", 1), ("config", "max_runtime", 30)],
         child_context: &[("monitor", "slug"), ("monitor_id", "id")],
         cost: "1 per 100 monitors",
         schema: include_str!("../../../schemas/monitors.json"),
@@ -107,15 +110,18 @@ pub(crate) const STREAMS: &[Stream] = &[
         replication: Replication::Incremental { key: "dateAdded" },
         parent: Some("monitors"),
         source: Source::Endpoint(Endpoint {
+            paths: &["organizations/{organization}/monitors/{monitor_id}/checkins/"],
+            scope: "project:read",
+            ..Endpoint::LIST
+        }),
+        // Slugs are unique in a project only. Servers of 2023 take nothing else (API §8).
+        by_name: Some(Endpoint {
             paths: &["organizations/{organization}/monitors/{monitor}/checkins/"],
             scope: "project:read",
             ..Endpoint::LIST
         }),
         time_filter: TimeFilter::StartEnd,
-        // A missed check-in is written once the margin is over, dated to when it was expected. A running one changes
-        // until the longest run is over (API §8).
         late_by: TimeDelta::minutes(10),
-        late_minutes: &[("config", "checkin_margin", 1), ("config", "max_runtime", 30)],
         added: &[("monitor_slug", Added::Context("monitor")), ("dateAdded", Added::Else("dateCreated"))],
         cost: "1 per monitor, and 1 per 100 new check-ins",
         schema: include_str!("../../../schemas/monitor_checkins.json"),

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use tracing::info;
 
+use chrono::TimeDelta;
+
 use crate::output::stream::StreamOutput;
 use crate::sentry::endpoint::PathValues;
 use crate::sentry::endpoints::ISSUE_DETAIL;
@@ -220,6 +222,6 @@ impl<'a> Dependent<'a> {
         let mut values: PathValues = self.session.values();
         values.push(("issue", issue.id.to_string()));
         values.extend(issue.last_seen.map(|time| ("issue_last_seen", format_time(time))));
-        ChildContext { parent_key: issue.id.to_string(), values }
+        ChildContext { parent_key: issue.id.to_string(), values, project: None, late_by: TimeDelta::zero() }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) async fn part_hidden(
         }
     }
     name(session, &hidden);
+    forget_earlier(session, &hidden);
     Ok((seen, hidden))
 }
 
@@ -58,6 +59,19 @@ async fn answers(session: &Session, projects: &[Project], now: Time) -> Result<b
     }
 }
 
+/// Earlier versions took a hidden project for one in which nothing was new, and moved its bookmark.
+fn forget_earlier(session: &Session, hidden: &[Project]) {
+    session.output.state.change(|state| {
+        let earlier = state.is_of_earlier_version;
+        for output in session.by_issue_scan().filter(|_| earlier) {
+            let bookmark = state.bookmarks.get_mut(output.stream.tap_stream_id);
+            if let Some(projects) = bookmark.and_then(|bookmark| bookmark.projects.as_mut()) {
+                projects.retain(|id, _| !hidden.iter().any(|project| project.id == *id));
+            }
+        }
+    });
+}
+
 fn name(session: &Session, hidden: &[Project]) {
     if hidden.is_empty() {
         return;
@@ -67,7 +81,7 @@ fn name(session: &Session, hidden: &[Project]) {
     let (count, named) = (hidden.len(), named.join(", "));
     for output in session.by_issue_scan() {
         output.gap(format!(
-            "{count} projects that this token may not see ({named}{more}): give its owner access to them, or choose the others with the option projects"
+            "hidden projects: {count} that this token may not see ({named}{more}); give its owner access to them, or choose the others with the option projects"
         ));
     }
 }

@@ -94,32 +94,42 @@ impl<'a> IssueScan<'a> {
                 Mode::OneProjectAtATime | Mode::ProjectLists => self.each_project(&mut list).await,
             };
             match result {
-                Err(SyncError::Api(error)) if !self.sure && self.falls_back(&error) => {}
+                Err(SyncError::Api(error)) if !self.sure && self.falls_back(&error).await => {}
                 other => return other,
             }
         }
     }
 
     /// Whether an older way of listing is worth a try after this error; learns what the server lacks.
-    fn falls_back(&self, error: &ApiError) -> bool {
+    async fn falls_back(&self, error: &ApiError) -> bool {
         let (mode, tolerance) = (self.mode(), error.tolerance());
         // Where only one project is chosen, it is asked for alone from the first.
-        let asked_for_one =
-            mode == Mode::OneProjectAtATime || (self.session.scope.leaves_projects_out() && self.projects.len() == 1);
+        let asked_for_one = self.session.scope.leaves_projects_out() && self.projects.len() == 1;
         let lacks: &[Capability] = match mode {
             // Servers that know neither project=-1 nor several projects at once answer 403 or 400.
             Mode::OrganizationWide if matches!(tolerance, Tolerance::NotOnThisServer | Tolerance::Hidden) => {
                 &[Capability::SeveralProjects]
             }
-            Mode::OrganizationWide if matches!(tolerance, Tolerance::Gone | Tolerance::NotHere) => PROJECT_LISTS_ONLY,
-            Mode::OrganizationWide | Mode::OneProjectAtATime if asked_for_one && error.may_mean_unknown() => {
+            Mode::OrganizationWide if tolerance == Tolerance::Gone => PROJECT_LISTS_ONLY,
+            Mode::OrganizationWide
+                if asked_for_one && error.may_mean_unknown() && self.refuses_all_projects().await =>
+            {
                 PROJECT_LISTS_ONLY
             }
+            Mode::OneProjectAtATime if error.may_mean_unknown() => PROJECT_LISTS_ONLY,
             _ => return false,
         };
         debug!("{error}; trying an older way of listing issues");
         self.dialect().lacks_all(lacks);
         true
+    }
+
+    /// Whether the organization's list refuses all projects at once, as it does where it cannot be used for one either. An
+    /// error by itself may pass.
+    async fn refuses_all_projects(&self) -> bool {
+        let request = Request::new(&ORGANIZATION_ISSUES, self.session.values()).with("query", "").with("project", "-1");
+        let answer = self.session.client.get(&request).await;
+        answer.is_err_and(|error| matches!(error.tolerance(), Tolerance::NotOnThisServer | Tolerance::Hidden))
     }
 
     /// Leaves out what today's servers no longer have.

@@ -5,7 +5,7 @@
 //! progress counts only for what was asked for in the same way, and never passes what is missing. The records that a
 //! change covers must be queued before. Does not know how streams are read.
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
 
 use crate::output::stream::StreamOutput;
 use crate::singer::pending::{Pending, Why};
@@ -22,7 +22,7 @@ pub(crate) struct Checkpoint<'a> {
     /// At least one. The first is the progress owner.
     outputs: Vec<&'a StreamOutput>,
     end: Time,
-    asked: String,
+    asked: BTreeSet<String>,
 }
 
 impl<'a> Checkpoint<'a> {
@@ -160,24 +160,20 @@ impl<'a> Checkpoint<'a> {
     }
 }
 
-/// What is asked for beside the times, as a text: the options that change which records are written, or what is in them.
-fn asked(session: &Session, owner: &StreamOutput) -> String {
+/// What is asked for beside the times: the options that change which records are written, or what is in them.
+fn asked(session: &Session, owner: &StreamOutput) -> BTreeSet<String> {
     let (config, sampling) = (&session.config, &session.config.sampling);
-    let mut asked = String::new();
-    if owner.stream.tap_stream_id == "issues" && config.fetch_issue_details {
-        asked.push_str("details");
-    }
+    let details = match owner.stream.tap_stream_id {
+        "issues" => config.fetch_issue_details,
+        "events" => config.fetch_event_details,
+        _ => false,
+    };
+    let mut asked: BTreeSet<String> = details.then(|| "details".to_owned()).into_iter().collect();
     if owner.stream.tap_stream_id == "events" {
-        if config.fetch_event_details {
-            asked.push_str("details");
-        }
-        if let Some(fraction) = sampling.fraction.filter(|fraction| *fraction < 1.0) {
-            let (min, max, seed) = (sampling.min_per_issue, sampling.max_per_issue, sampling.seed);
-            let _ = write!(asked, " sample {fraction} of {min} to {max}, seed {seed}"); // a String takes all
-        }
-        if let Some(most) = sampling.max_per_project {
-            let _ = write!(asked, " newest {most}");
-        }
+        let (min, max, seed) = (sampling.min_per_issue, sampling.max_per_issue, sampling.seed);
+        let fraction = sampling.fraction.filter(|fraction| *fraction < 1.0);
+        asked.extend(fraction.map(|fraction| format!("a sample of {fraction}, {min} to {max}, seed {seed}")));
+        asked.extend(sampling.max_per_project.map(|most| format!("the newest {most}")));
     }
-    asked.trim_start().to_owned()
+    asked
 }

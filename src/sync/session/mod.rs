@@ -5,6 +5,7 @@
 pub(crate) mod checkpoint;
 pub(crate) mod drive;
 pub(crate) mod error;
+pub(crate) mod inherited;
 pub(crate) mod lookup;
 pub(crate) mod project_scope;
 pub(crate) mod starts;
@@ -12,6 +13,7 @@ pub(crate) mod tolerance;
 
 use crate::catalog::query_schema::QueryStream;
 use crate::config::Config;
+use crate::config::queries::Query;
 use crate::output::Output;
 use crate::output::stream::StreamOutput;
 use crate::sentry::client::Client;
@@ -19,8 +21,11 @@ use crate::sentry::endpoint::PathValues;
 use crate::sentry::endpoints::ORGANIZATION;
 use crate::sentry::error::ApiError;
 use crate::sentry::request::Request;
+use crate::singer::state::Bookmark;
+use crate::singer::writer::OutputClosed;
 use crate::streams::{self, Source, Stream};
 use crate::sync::session::project_scope::ProjectScope;
+use crate::time::Time;
 
 /// A run over one organization.
 #[derive(Debug)]
@@ -79,6 +84,25 @@ impl Session {
     /// The selected streams that the issue scan serves: issues, events, and those below them.
     pub(crate) fn by_issue_scan(&self) -> impl Iterator<Item = &StreamOutput> {
         self.output.streams().filter(|output| reads_with(output.stream, "issues"))
+    }
+
+    /// Moves the bookmark of a stream to `end`, after all of it was read; see [`Output::finish`].
+    pub(crate) async fn finish(&self, output: &StreamOutput, end: Time) -> Result<(), OutputClosed> {
+        self.output.finish(output, end, |bookmark| self.describe(output, bookmark)).await
+    }
+
+    /// Notes what the bookmark of a stream covers: the query, and the projects if it goes by projects. Must be noted
+    /// together with its start, and never before: tools that merge states would join it with the start of another run.
+    pub(crate) fn describe(&self, output: &StreamOutput, bookmark: &mut Bookmark) {
+        bookmark.query = self.query_of(output.stream).map(Query::fingerprint);
+        if let Some(ids) = self.scope.covered_by(output.stream) {
+            bookmark.project_ids = Some(ids.clone());
+        }
+    }
+
+    /// The user's query that a stream is made of.
+    pub(crate) fn query_of(&self, stream: &Stream) -> Option<&Query> {
+        self.config.queries.iter().find(|query| query.name == stream.tap_stream_id)
     }
 
     /// Asks for the organization itself.

@@ -1,6 +1,7 @@
 //! Which projects a run reads: those chosen by name, and of these one machine's share. Lists of the organization are asked
 //! for the chosen projects alone.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use tracing::warn;
@@ -11,7 +12,7 @@ use crate::sentry::endpoint::{Endpoint, PathValues};
 use crate::sentry::endpoints::MAX_PROJECT_IDS;
 use crate::sentry::request::{ALL_PROJECTS, Request};
 use crate::singer::state::{Choice, State};
-use crate::streams::{self, Source, Stream};
+use crate::streams::{self, Source, Stream, TimeFilter};
 
 /// The choice of projects, and what the project list has shown.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ struct Listed {
     leaves_out: bool,
     /// Ids of the projects that are chosen by name. Empty if all are, or if there are too many for an address.
     named: Vec<String>,
+    /// Ids of the projects that lists of the organization cover: what they are asked for, less what the token may not see.
+    covered: BTreeSet<String>,
 }
 
 impl ProjectScope {
@@ -40,9 +43,9 @@ impl ProjectScope {
         &self.chosen
     }
 
-    /// Learns ids and slugs of all projects of the organization. `project_scoped` says that lists of the organization
-    /// are read which can be asked for some projects.
-    pub(crate) fn learn(&self, all: &[(String, String)], project_scoped: bool) {
+    /// Learns ids and slugs of all projects of the organization, and the ids of those that the token may not see.
+    /// `project_scoped` says that lists of the organization are read which can be asked for some projects.
+    pub(crate) fn learn(&self, all: &[(String, String)], hidden: &BTreeSet<String>, project_scoped: bool) {
         let leaves_out = all.iter().any(|(id, slug)| !self.reads(id, slug));
         let is_named = |(id, slug): &&(String, String)| self.chosen.is_named() && self.chosen.names(id, slug);
         let mut named: Vec<String> = all.iter().filter(is_named).map(|(id, _)| id.clone()).collect();
@@ -52,7 +55,15 @@ impl ProjectScope {
             );
             named.clear();
         }
-        let _ = self.listed.set(Listed { leaves_out, named }); // the list is read once
+        let asked = |id: &&String| named.is_empty() || named.contains(id);
+        let covered = all.iter().map(|(id, _)| id).filter(asked).filter(|id| !hidden.contains(*id));
+        let _ = self.listed.set(Listed { leaves_out, covered: covered.cloned().collect(), named }); // the list is read once
+    }
+
+    /// The projects that a stream's bookmark covers once this run has read it. `None` if it does not go by projects, or if
+    /// the projects are not known.
+    pub(crate) fn covered_by(&self, stream: &Stream) -> Option<&BTreeSet<String>> {
+        self.listed.get().filter(|_| is_scoped_by_time(stream)).map(|listed| &listed.covered)
     }
 
     /// Whether the organization has projects that this run does not read.
@@ -81,15 +92,16 @@ impl ProjectScope {
         }
     }
 
-    /// Forgets what the state says for another choice of projects: bookmarks of lists that were asked for those projects, and
-    /// the progress of an interrupted run. `stream` finds a stream by name.
+    /// Forgets what the state says for another choice of projects: bookmarks of lists that were asked for those projects
+    /// and do not name them, and the progress of an interrupted run. `stream` finds a stream by name.
     pub(crate) fn note_in(&self, state: &mut State, stream: impl Fn(&str) -> Option<&'static Stream>) {
         let choice = Choice { projects: self.chosen.render(), shard: self.chosen.shard.map(|shard| shard.to_string()) };
         let before = state.choice.take().unwrap_or_default();
         if before.projects != choice.projects {
-            // A stream that is unknown now was a query's, and may be one again.
+            // A stream that is unknown now was a query's, and may be one again. Where a bookmark names the projects that
+            // it covers, those that are chosen now can be told from them.
             let is_cut = |name: &String| stream(name).is_none_or(can_be_project_scoped);
-            state.bookmarks.retain(|name, _| !is_cut(name));
+            state.bookmarks.retain(|name, bookmark| !is_cut(name) || bookmark.project_ids.is_some());
         }
         if before != choice {
             state.run = None;
@@ -105,4 +117,9 @@ pub(crate) fn can_be_project_scoped(stream: &Stream) -> bool {
         Source::Endpoint(endpoint) => endpoint.query.contains(&ALL_PROJECTS),
         _ => false,
     })
+}
+
+/// Whether the stream is such a list, or hangs on one, and is read from its bookmark on.
+pub(crate) fn is_scoped_by_time(stream: &Stream) -> bool {
+    can_be_project_scoped(stream) && streams::line(stream).any(|stream| stream.time_filter != TimeFilter::None)
 }

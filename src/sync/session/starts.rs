@@ -1,34 +1,41 @@
 //! Where streams and projects are to be read from: their bookmarks, less the look-back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use serde_json::json;
 use tracing::warn;
 
+use crate::config::projects::spread;
 use crate::output::stream::StreamOutput;
 use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::window::Window;
 use crate::singer::state::Bookmark;
 use crate::streams::Stream;
 use crate::sync::session::Session;
-use crate::time::{Time, whole_second};
+use crate::time::{Time, format_time, whole_second};
 
 /// From the earliest start of the streams that are read from the same list, to now.
 pub(crate) fn widest_window(session: &Session, outputs: &[&StreamOutput]) -> Window {
     Window { start: earliest_start(session, outputs), end: whole_second(session.client.server_now()) }
 }
 
-/// The part of a window that the server still has. It throws events away, and nothing else.
+/// The part of a window that the server still has. It throws events away, and nothing else. Says of `output` what is lost.
 pub(crate) fn still_kept(
     session: &Session,
     group: LimitGroup,
     output: Option<&StreamOutput>,
     window: Window,
 ) -> Window {
-    let (LimitGroup::EventTable, Some(output)) = (group, output) else { return window };
+    if group != LimitGroup::EventTable {
+        return window;
+    }
     let kept = window.within_retention(session.client.server_now());
     let lost = Window { start: window.start, end: kept.start.min(window.end) };
-    warn_of_lost(session, output, lost);
+    if let Some(output) = output {
+        warn_of_lost(session, output, lost);
+    }
     kept
 }
 
@@ -57,6 +64,19 @@ pub(crate) fn stream_start(session: &Session, output: &StreamOutput) -> Time {
 /// How far back from its bookmark a stream is read again: the look-back, or as far as its rows may come late.
 pub(crate) fn reread(session: &Session, stream: &Stream) -> TimeDelta {
     TimeDelta::from_std(session.config.lookback).unwrap_or(TimeDelta::MAX).max(stream.late_by)
+}
+
+/// What is asked for when these streams are read together. Progress of an interrupted run holds for the same alone: each
+/// stream from the same second on, before it is cut to what the server keeps, of the same query, and of the same projects.
+pub(crate) fn asked(session: &Session, outputs: &[&StreamOutput]) -> BTreeSet<String> {
+    let start = |output: &&StreamOutput| {
+        let (name, start) = (output.stream.tap_stream_id, format_time(stream_start(session, output)));
+        let query = session.query_of(output.stream).map(|query| format!(" by {}", query.fingerprint()));
+        format!("{name} from {start}{}", query.unwrap_or_default())
+    };
+    let covered = outputs.iter().find_map(|output| session.scope.covered_by(output.stream));
+    let projects = covered.map(|ids| format!("{} projects {:016x}", ids.len(), spread(&json!(ids).to_string())));
+    outputs.iter().map(start).chain(projects).collect()
 }
 
 /// Where to begin reading a project: at its bookmark (or the stream's) less the look-back, and never before `start_date`. A

@@ -97,34 +97,18 @@ pub(crate) async fn tolerate_lookup(
     }
 }
 
-/// For an endpoint below the rows of another stream that the server does not have, going by what it `said`. It is a gap,
-/// with what to do about it.
-pub(crate) async fn tolerate_absence(
-    session: &Session,
-    outputs: &[&StreamOutput],
-    said: &str,
-) -> Result<(), SyncError> {
-    let organization = session.ask_organization().await;
-    if let Err(error) = organization.as_ref()
-        && error.tolerance() == Tolerance::EndOfRun
-    {
-        return Ok(organization?);
-    }
+/// For an endpoint that answered 404 below every row of another stream. It is not there, as long as the server answers for
+/// the organization.
+pub(crate) async fn tolerate_absence(session: &Session, outputs: &[&StreamOutput]) -> Result<(), SyncError> {
+    let what = match session.ask_organization().await {
+        Ok(()) => NOT_HERE.to_owned(),
+        Err(error) if error.tolerance() == Tolerance::EndOfRun => return Err(error.into()),
+        Err(error) => error.to_string(),
+    };
     for output in outputs {
-        let advice = match &organization {
-            Ok(()) => leave_out(output.stream.tap_stream_id),
-            Err(error) => error.to_string(),
-        };
-        output.gap(format!("{said}; {advice}"));
+        output.gap_once(&what);
     }
     Ok(())
-}
-
-/// What to do about a stream that the server does not have.
-fn leave_out(tap_stream_id: &str) -> String {
-    format!(
-        "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
-    )
 }
 
 /// For one thing that may be gone since it was listed. Then `skip` counts it, and the result has no value.
@@ -198,7 +182,13 @@ pub(crate) async fn tolerate_stream(
         Tolerance::NotHere => true,
         tolerance => tolerance == Tolerance::Gone && session.ask_organization().await.is_ok(),
     };
-    let advice = if is_missing { leave_out(tap_stream_id) } else { advice(session, &error) };
+    let advice = if is_missing {
+        format!(
+            "this server does not have it, or does not give it to this organization: leave {tap_stream_id} out of the selection"
+        )
+    } else {
+        advice(session, &error)
+    };
     for output in session.output.streams().filter(|output| reads_with(output.stream, tap_stream_id)) {
         output.gap(format!("{error}; {advice}"));
     }

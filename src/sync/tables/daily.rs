@@ -17,11 +17,12 @@ use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::sentry::series::Series;
 use crate::sentry::window::Window;
-use crate::singer::state::State;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::{stream_start, warn_of_lost};
+use crate::sync::session::tolerance::tolerate_stream;
+use crate::sync::tables::joined::Joined;
 use crate::time::{Time, whole_second};
 
 /// The most days that are asked for at once: all that a server keeps.
@@ -36,74 +37,102 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
     session.output.begin(output).await?;
     session.ask_the_time().await?;
     let now = whole_second(session.client.server_now());
-    let mut start = first_day(session, output, now);
-    let (mut days, mut most) = (MOST_DAYS, MOST_DAYS);
-    while start < now {
-        let end = (start + TimeDelta::days(days)).min(day_of(now) + TimeDelta::days(1));
+    if let Some(joined) = Joined::of(session, &[output]) {
+        let request = joined.request(session, endpoint, session.values());
+        let days = Window { start: kept_days(day_of(joined.window.start), now), end: day_of(joined.window.end) };
+        let read = read_slices(session, output, &request, days, |_| ()).await;
+        let is_read = read.is_ok();
+        tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
+        if is_read {
+            session.output.state.advance_page(|state| joined.finish(state)).await?;
+        }
+    }
+    let request = session.scope.request(endpoint, session.values());
+    let days = Window { start: first_day(session, output, now), end: day_of(now) + TimeDelta::days(1) };
+    // Slices come oldest first, so the bookmark may follow them. It stays before a gap.
+    let follow = |end: Time| {
+        if end < now && !output.has_gaps() {
+            session.output.state.change(|state| {
+                let bookmark = state.bookmark_mut(stream.tap_stream_id);
+                bookmark.start = Some(end);
+                session.describe(output, bookmark);
+            });
+        }
+    };
+    read_slices(session, output, &request, days, follow).await?;
+    session.finish(output, now).await?;
+    info!("{}: {} records", stream.tap_stream_id, output.tally().records);
+    Ok(())
+}
+
+/// Reads days in slices that fit into one answer, oldest first. `done` is told up to which day all is written.
+async fn read_slices(
+    session: &Session,
+    output: &StreamOutput,
+    request: &Request,
+    days: Window,
+    done: impl Fn(Time),
+) -> Result<(), SyncError> {
+    let mut start = days.start;
+    let (mut count, mut most) = (MOST_DAYS, MOST_DAYS);
+    while start < days.end {
+        let end = (start + TimeDelta::days(count)).min(days.end);
         let half = ((end - start).num_days() / 2).max(1);
-        match read(session, endpoint, output, Window { start, end }).await? {
+        match read(session, request, output, Window { start, end }).await? {
             Answer::Refused => {
-                (days, most) = (half, half);
+                (count, most) = (half, half);
                 continue;
             }
             Answer::Full => {
-                days = half;
+                count = half;
                 continue;
             }
             Answer::Whole { has_room, silent } => {
-                days = if has_room { (days * 2).min(most) } else { days };
-                ask_again(session, endpoint, output, silent).await?;
+                count = if has_room { (count * 2).min(most) } else { count };
+                ask_again(session, request, output, silent, &done).await?;
             }
         }
         start = end;
-        if end < now {
-            // Slices come oldest first, so the bookmark may follow them.
-            bookmark(session, output, end).await?;
-        }
+        done(end);
+        session.output.state.advance_page(|_| ()).await?;
     }
-    session.output.finish(output, now).await?;
-    info!("{}: {} records", stream.tap_stream_id, output.tally().records);
     Ok(())
 }
 
 /// Asks for each day that an answer did not name by itself. A day that stays silent is a gap.
 async fn ask_again(
     session: &Session,
-    endpoint: &'static Endpoint,
+    request: &Request,
     output: &StreamOutput,
     silent: BTreeSet<Time>,
+    done: &impl Fn(Time),
 ) -> Result<(), SyncError> {
     let mut unread: Vec<Window> = Vec::new();
     for start in silent {
         let day = Window { start, end: start + TimeDelta::days(1) };
-        match (read(session, endpoint, output, day).await?, unread.last_mut()) {
+        match (read(session, request, output, day).await?, unread.last_mut()) {
             (Answer::Whole { silent, .. }, _) if silent.is_empty() => {}
             (_, Some(last)) if last.end == day.start => last.end = day.end,
             _ => unread.push(day),
         }
     }
     for days in unread {
-        bookmark(session, output, days.start).await?;
+        done(days.start);
         output.gap(format!("the server says nothing of {days}"));
     }
     Ok(())
 }
 
-/// Moves the bookmark to a day before which all is written. It stays before a gap.
-async fn bookmark(session: &Session, output: &StreamOutput, day: Time) -> Result<(), SyncError> {
-    let change = |state: &mut State| {
-        if !output.has_gaps() {
-            state.bookmark_mut(output.stream.tap_stream_id).start = Some(day);
-        }
-    };
-    Ok(session.output.state.advance_page(change).await?)
+/// The first whole day from `start` on that the server still has. Part of a day would give wrong numbers.
+fn kept_days(start: Time, now: Time) -> Time {
+    let kept = Window { start, end: now }.within_retention(now).start;
+    if kept > start { day_of(kept) + TimeDelta::days(1) } else { start }
 }
 
-/// The day of the bookmark. A day of which the server has thrown part away would give wrong numbers, and is left out.
+/// The day of the bookmark, or the first that the server still has.
 fn first_day(session: &Session, output: &StreamOutput, now: Time) -> Time {
     let start = day_of(stream_start(session, output));
-    let kept = Window { start, end: now }.within_retention(now).start;
-    let oldest = if kept > start { day_of(kept) + TimeDelta::days(1) } else { start };
+    let oldest = kept_days(start, now);
     warn_of_lost(session, output, Window { start, end: oldest });
     oldest
 }
@@ -124,15 +153,10 @@ enum Answer {
 }
 
 /// Reads one slice. Writes it, unless it has to be smaller.
-async fn read(
-    session: &Session,
-    endpoint: &'static Endpoint,
-    output: &StreamOutput,
-    slice: Window,
-) -> Result<Answer, SyncError> {
+async fn read(session: &Session, request: &Request, output: &StreamOutput, slice: Window) -> Result<Answer, SyncError> {
     let (mut has_room, mut silent) = (true, days_of(slice));
     let can_be_smaller = slice.end - slice.start > TimeDelta::days(1);
-    let mut pages = Pages::new(&session.client, of_days(session.scope.request(endpoint, session.values()), slice));
+    let mut pages = Pages::new(&session.client, of_days(request.clone(), slice));
     loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
@@ -152,7 +176,7 @@ async fn read(
             output.gap(format!("{slice}: more groups than the server gives in one answer"));
         }
         has_room &= page.next.is_none() && page.series.as_ref().is_some_and(Series::has_room);
-        for day in named_days(endpoint, &page)? {
+        for day in named_days(request.endpoint, &page)? {
             silent.remove(&day);
         }
         let mut batch = output.batch(page.size());

@@ -1,7 +1,7 @@
 //! Children that are read with their parent's row, one request at a time: the row itself with lists embedded in it, and
 //! lists below the rows of a window.
 
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
@@ -42,7 +42,7 @@ enum Kind<'a> {
     /// The parent's row with these lists embedded in it.
     Row(&'static [Embed]),
     /// A list of its own.
-    List(Substream<'a>),
+    List(Box<Substream<'a>>),
 }
 
 type Lists = Vec<(&'static str, String)>;
@@ -63,6 +63,12 @@ impl<'a> EmbeddedChildren<'a> {
         Self { session, parent, children, end, short: ShortLists::default() }
     }
 
+    /// The same children, whose rows are wanted from `start` on.
+    pub(crate) fn from(mut self, start: Time) -> Self {
+        self.children.iter_mut().for_each(|child| child.start = start);
+        self
+    }
+
     /// The outputs of all children of `parent` that are selected.
     pub(crate) fn outputs_below(session: &'a Session, parent: &'static Stream) -> Vec<&'a StreamOutput> {
         Self::all(session, parent, Time::default()).into_iter().flat_map(|child| child.outputs).collect()
@@ -80,7 +86,7 @@ impl<'a> EmbeddedChildren<'a> {
         }
         if parent.time_filter == TimeFilter::StartEnd {
             let lists = Substream::below(session, parent).into_iter();
-            children.extend(lists.map(|list| (list.outputs(), Kind::List(list))));
+            children.extend(lists.map(|list| (list.outputs(), Kind::List(Box::new(list)))));
         }
         let with_start = |(outputs, kind): (Vec<&'a StreamOutput>, _)| {
             let start = earliest_start(session, &outputs);
@@ -168,10 +174,7 @@ impl<'a> EmbeddedChildren<'a> {
                     // The row itself is known. It is written even if its list cannot be had.
                     Err(error) => match error.tolerance() {
                         Tolerance::NotHere => without(output, embed, "this server does not have them"),
-                        Tolerance::Gone => {
-                            debug!("{error}");
-                            without(output, embed, "not found, although its row was listed (404)")
-                        }
+                        Tolerance::Gone => without(output, embed, "not found, although its row was listed (404)"),
                         _ => return Err(error.into()),
                     },
                     Ok(list) => list,

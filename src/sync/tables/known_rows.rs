@@ -3,7 +3,7 @@
 //!
 //! Kept in the bookmark, as fingerprints. A row that is not among them counts as changed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
@@ -31,9 +31,9 @@ pub(crate) struct KnownRows<'a> {
     /// The fields that count, if not all of the row does.
     fields: Option<&'static [&'static str]>,
     /// Rows that are older are not met again.
-    since: Time,
+    since: Cell<Time>,
     /// How far back from the bookmark the next run reads.
-    reread: TimeDelta,
+    reread: Cell<TimeDelta>,
     /// Those of earlier runs, newest first.
     before: Vec<String>,
     /// Those that this run has met, with their times.
@@ -57,11 +57,12 @@ impl<'a> KnownRows<'a> {
     ) -> Self {
         let reread = outputs.iter().map(|output| reread(session, output.stream)).max().unwrap_or_default();
         let mut starts = outputs.iter().map(|output| session.output.state.bookmark(output.stream.tap_stream_id).start);
-        let since = starts.try_fold(end, |least, start| Some(least.min(start?))).unwrap_or(end) - reread;
-        let mut before: Option<Vec<String>> = None;
+        let since = starts.try_fold(end, |least, start| Some(least.min(start?))).unwrap_or(end);
+        let since = back(since, reread);
+        let mut noted_before: Option<Vec<String>> = None;
         for output in &outputs {
             let own = if output.full_table { Vec::new() } else { noted(session, output) };
-            before = Some(match before {
+            noted_before = Some(match noted_before {
                 None => own,
                 Some(mut both) => {
                     both.retain(|row| own.contains(row));
@@ -69,9 +70,16 @@ impl<'a> KnownRows<'a> {
                 }
             });
         }
-        let before = before.unwrap_or_default();
+        let before = noted_before.unwrap_or_default();
         let known = before.iter().cloned().collect();
+        let (since, reread) = (Cell::new(since), Cell::new(reread));
         Self { outputs, stream, fields, since, reread, before, met: RefCell::new(Met { rows: Vec::new(), known }) }
+    }
+
+    /// The next run reads further back by this much than the table says.
+    pub(crate) fn keep_longer(&self, by: TimeDelta) {
+        self.since.set(back(self.since.get(), by));
+        self.reread.set(self.reread.get().checked_add(&by).unwrap_or(TimeDelta::MAX));
     }
 
     /// The name of a row as it is now.
@@ -94,7 +102,7 @@ impl<'a> KnownRows<'a> {
 
     /// Notes that they have a row.
     pub(crate) fn note(&self, name: String, time: Option<Time>) {
-        if time.is_some_and(|time| time < self.since) {
+        if time.is_some_and(|time| time < self.since.get()) {
             return;
         }
         let mut met = self.met.borrow_mut();
@@ -114,13 +122,17 @@ impl<'a> KnownRows<'a> {
             let bookmark = state.bookmark_mut(output.stream.tap_stream_id);
             let end = end.filter(|_| !output.has_gaps());
             let rows = match end {
-                Some(end) => newer_than(&met.rows, end - self.reread),
+                Some(end) => newer_than(&met.rows, back(end, self.reread.get())),
                 None => joined(&met.rows, &self.before),
             };
             let start = start_name(end.or(bookmark.start));
             bookmark.rows = if rows.is_empty() { Vec::new() } else { std::iter::once(start).chain(rows).collect() };
         }
     }
+}
+
+fn back(time: Time, by: TimeDelta) -> Time {
+    time.checked_sub_signed(by).unwrap_or(Time::MIN_UTC)
 }
 
 type Timed = (Option<Time>, String);

@@ -1,13 +1,17 @@
 //! The list of projects, with which every run begins. It says which projects the run reads.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 use tracing::{info, warn};
 
 use crate::json::row::Row;
+use crate::sentry::error::Tolerance;
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Stream};
 use crate::sync::session::error::SyncError;
-use crate::sync::session::project_scope::can_be_project_scoped;
+use crate::sync::session::project_scope::{can_be_project_scoped, is_scoped_by_time};
+use crate::sync::session::tolerance::tolerate_stream;
 use crate::sync::session::{Project, Session};
 use crate::sync::tables::root::walk_rows;
 
@@ -18,21 +22,36 @@ struct Reading {
     contexts: Vec<ChildContext>,
     /// Id and slug of every project that there is.
     all: Vec<(String, String)>,
+    /// Ids of those that the token may not see (API §2).
+    hidden: BTreeSet<String>,
 }
 
 /// Reads the list of projects. It is also the proof that token, organization and server are right. Returns the projects
 /// of this run, and their contexts for child streams.
 pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Vec<ChildContext>), SyncError> {
     let mut reading = Reading::default();
-    let scoped = session.scope.chosen().is_named()
-        && session.output.streams().any(|output| can_be_project_scoped(output.stream));
+    let any = |is_such: fn(&Stream) -> bool| session.output.streams().any(|output| is_such(output.stream));
+    let scoped = session.scope.chosen().is_named() && any(can_be_project_scoped);
     let needed = ["projects", "issues", "events"].iter().any(|name| session.wants(name)) || scoped;
-    let Some(stream) = streams::find("projects").filter(|_| needed) else {
+    let Some(stream) = streams::find("projects").filter(|_| needed || any(is_scoped_by_time)) else {
         return Ok((reading.projects, reading.contexts));
     };
-    walk_rows(session, stream, true, &mut |row| keep(session, stream, row, &mut reading)).await?;
+    let read = walk_rows(session, stream, true, &mut |row| keep(session, stream, row, &mut reading)).await;
+    if let Err(SyncError::Api(error)) = &read
+        && !needed
+        && error.tolerance() == Tolerance::Hidden
+    {
+        warn!("{error}: projects that come in later are not told from others, and are read from the bookmark on alone");
+        return Ok((reading.projects, reading.contexts));
+    }
+    // Without one project, nothing shows that token, organization and server are right.
+    if reading.all.is_empty() {
+        read?;
+    } else {
+        tolerate_stream(session, stream.tap_stream_id, read).await?;
+    }
     check(session, &reading).await?;
-    session.scope.learn(&reading.all, scoped);
+    session.scope.learn(&reading.all, &reading.hidden, scoped);
     Ok((reading.projects, reading.contexts))
 }
 
@@ -50,6 +69,9 @@ fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut
         return;
     }
     reading.all.push((project.id.clone(), project.slug.clone()));
+    if row.get("hasAccess") == Some("false") {
+        reading.hidden.insert(project.id.clone());
+    }
     if session.scope.reads(&project.id, &project.slug) {
         reading.projects.push(project);
         reading.contexts.extend(ChildContext::read(stream, row, &session.values()));

@@ -1,10 +1,9 @@
 //! Streams with an endpoint below each row of their parent: objects or lists, read one request at a time in the order of
 //! the parent's rows.
 
-use std::collections::HashSet;
+use std::cell::Cell;
+use std::collections::{BTreeSet, HashSet};
 use std::pin::Pin;
-
-use tracing::info;
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
@@ -12,7 +11,6 @@ use crate::sentry::dialect::Capability;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::window::Window;
-use crate::singer::progress::Position;
 use crate::singer::state::State;
 use crate::streams::context::ChildContext;
 use crate::streams::derive::record_key;
@@ -22,6 +20,8 @@ use crate::sync::session::error::SyncError;
 use crate::sync::session::lookup::Standing;
 use crate::sync::session::starts::stream_start;
 use crate::sync::session::tolerance::{tolerate_absence, tolerate_lookup, tolerate_part};
+use crate::sync::tables::joined::{beginning, joined};
+use crate::sync::tables::known_rows::KnownRows;
 use crate::sync::tables::look_ahead::{Follow, ListPage, LookAhead};
 use crate::sync::tables::presence::Presence;
 use crate::sync::tables::seen_rows::SeenRows;
@@ -29,8 +29,6 @@ use crate::time::{Time, whole_second};
 
 /// Said of what was listed and is not there any more.
 const GONE: &str = "gone (404)";
-/// Said of an endpoint that has answered nothing else.
-const ALWAYS_MISSING: &str = "404 below every row that it was asked for";
 
 /// Readings of a list whose rows move.
 const MOST_READINGS: u32 = 3;
@@ -57,10 +55,16 @@ pub(crate) struct Substream<'a> {
     stream: &'static Stream,
     endpoint: &'static Endpoint,
     /// Absent if only its children are selected.
-    output: Option<&'a StreamOutput>,
+    pub(super) output: Option<&'a StreamOutput>,
     /// Rows are wanted from this second on. Absent if the server does not filter by time.
     start: Option<Time>,
+    /// Projects whose rows the bookmark does not cover. They are wanted from `start_date` on.
+    joined: BTreeSet<String>,
     below: Vec<Substream<'a>>,
+    /// Rows that the target has already, where the list is read again because they come late.
+    pub(super) known: Option<KnownRows<'a>>,
+    /// Whether this server takes names in the path, and no ids.
+    by_name: Cell<bool>,
     /// Whether the server has the endpoint at all.
     presence: Presence,
 }
@@ -74,8 +78,11 @@ impl<'a> Substream<'a> {
             let output = session.output.stream(stream.tap_stream_id);
             let filtered = output.filter(|_| stream.time_filter == TimeFilter::StartEnd);
             let start = filtered.map(|output| stream_start(session, output));
-            let (below, presence) = (Self::below(session, stream), Presence::default());
-            Some(Self { stream, endpoint, output, start, below, presence })
+            let joined = filtered.and_then(|output| joined(session, output)).map(|(_, ids)| ids).unwrap_or_default();
+            let now = whole_second(session.client.server_now());
+            let known = filtered.map(|output| KnownRows::new(session, stream, None, vec![output], now));
+            let (below, by_name, presence) = (Self::below(session, stream), Cell::new(false), Presence::default());
+            Some(Self { stream, endpoint, output, start, joined, below, known, by_name, presence })
         };
         wanted.filter_map(one).collect()
     }
@@ -101,8 +108,12 @@ impl<'a> Substream<'a> {
                 Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
                     self.missing(session, parent, end, error).await
                 }
-                Err(SyncError::Api(error)) if error.is_retired() => self.conclude(session, &error.to_string()).await,
-                result => tolerate_part(&self.outputs(), result).map(drop),
+                result => {
+                    if matches!(&result, Err(SyncError::Api(error)) if error.tolerance() == Tolerance::NotHere) {
+                        self.presence.conclude_absence();
+                    }
+                    tolerate_part(&self.outputs(), result).map(drop)
+                }
             }
         })
     }
@@ -117,10 +128,12 @@ impl<'a> Substream<'a> {
         if self.presence.is_absent() {
             return Ok(());
         }
-        match self.pages(session, parent, end).await {
-            Err(SyncError::Api(error)) if error.is_retired() => self.conclude(session, &error.to_string()).await,
-            result => result,
+        let result = self.pages(session, parent, end).await;
+        if matches!(&result, Err(SyncError::Api(error)) if error.tolerance() == Tolerance::NotHere) {
+            self.presence.conclude_absence();
+            return tolerate_part(&self.outputs(), result).map(drop);
         }
+        result
     }
 
     /// Follows up a 404 below one parent. The parent may be gone or renamed, or the server does not have the endpoint.
@@ -137,10 +150,13 @@ impl<'a> Substream<'a> {
             None => {}
             Some(Standing::Gone) => self.skip(GONE),
             Some(Standing::Renamed(values)) => {
-                let parent = ChildContext { parent_key: parent.parent_key.clone(), values };
+                let parent = ChildContext { values, ..parent.clone() };
                 self.once_more(session, &parent, end).await?;
             }
             Some(Standing::There) if hangs_on_root && self.presence.has_answered() => {
+                self.once_more(session, parent, end).await?;
+            }
+            Some(Standing::There) if self.stream.by_name.is_some() && !self.by_name.replace(true) => {
                 self.once_more(session, parent, end).await?;
             }
             Some(Standing::There) if hangs_on_root => {
@@ -173,19 +189,19 @@ impl<'a> Substream<'a> {
 
     /// Notes a 404 below a parent that is there.
     pub(crate) async fn miss(&self, session: &Session) -> Result<(), SyncError> {
-        if self.presence.note_miss() { self.conclude(session, ALWAYS_MISSING).await } else { Ok(()) }
+        if self.presence.note_miss() { self.conclude(session).await } else { Ok(()) }
     }
 
-    async fn conclude(&self, session: &Session, said: &str) -> Result<(), SyncError> {
+    async fn conclude(&self, session: &Session) -> Result<(), SyncError> {
         self.presence.conclude_absence();
-        tolerate_absence(session, &self.outputs(), said).await
+        tolerate_absence(session, &self.outputs()).await
     }
 
     /// Notes an endpoint that answered 404 below every parent, after the last of them. Returns whether this stream or one
     /// below it is not there: then all parents count as unread.
     pub(crate) async fn settle(&self, session: &Session) -> Result<bool, SyncError> {
         if self.presence.is_unseen() {
-            self.conclude(session, ALWAYS_MISSING).await?;
+            self.conclude(session).await?;
         }
         let mut absent = self.presence.is_absent();
         for child in &self.below {
@@ -205,7 +221,7 @@ impl<'a> Substream<'a> {
     /// Reads the list below one parent. It is read again from its beginning where rows have moved, and where the target is to
     /// be told which rows are gone: only two readings with the same keys show that.
     async fn pages(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
-        let window = self.start.map(|start| Window { start, end });
+        let window = self.start_below(session, parent).map(|start| Window { start, end });
         if window.is_some_and(Window::is_empty) {
             return Ok(());
         }
@@ -232,7 +248,8 @@ impl<'a> Substream<'a> {
     }
 
     async fn reading(&self, session: &Session, place: &Place<'_>, seen: &mut SeenRows) -> Result<Reading, SyncError> {
-        let mut request = session.scope.request(self.endpoint, place.parent.values.clone());
+        let endpoint = self.stream.by_name.as_ref().filter(|_| self.by_name.get()).unwrap_or(self.endpoint);
+        let mut request = session.scope.request(endpoint, place.parent.values.clone());
         if let Some(window) = place.window {
             request = request.within(window);
         }
@@ -261,6 +278,7 @@ impl<'a> Substream<'a> {
     ) -> Result<Vec<ChildContext>, SyncError> {
         let (page, values) = (&next.page, &place.parent.values);
         let (mut batch, mut contexts) = (self.output.map(|output| output.batch(page.size())), Vec::new());
+        let (mut met, gaps) = (Vec::new(), self.output.map(StreamOutput::gaps));
         for (nth, row) in page.rows().enumerate() {
             let Some(row) = row else {
                 self.gap("a row that is no object");
@@ -270,9 +288,12 @@ impl<'a> Substream<'a> {
             if !is_new || !place.window.is_none_or(|window| self.lies_in(window, &row)) {
                 continue;
             }
-            if let Some(batch) = &mut batch {
+            let name = self.known.as_ref().map(|known| known.name(&row));
+            let is_known = name.as_ref().is_some_and(|name| self.known.as_ref().is_some_and(|known| known.has(name)));
+            if let Some(batch) = batch.as_mut().filter(|_| !is_known) {
                 batch.push_derived(&row, values, Vec::new());
             }
+            met.extend(name.map(|name| (name, self.second_of(&row))));
             match ChildContext::read(self.stream, &row, values) {
                 _ if self.below.is_empty() => {}
                 Ok(context) => contexts.push(context),
@@ -282,13 +303,34 @@ impl<'a> Substream<'a> {
         if let Some(batch) = batch {
             session.output.send(batch).await?;
         }
+        if let Some(known) = self.known.as_ref().filter(|_| self.output.map(StreamOutput::gaps) == gaps) {
+            for (name, time) in met {
+                known.note(name, time);
+            }
+        }
         Ok(contexts)
+    }
+
+    /// Where the rows of one parent are wanted from. A parent that names no project may be of one that came in.
+    fn start_below(&self, session: &Session, parent: &ChildContext) -> Option<Time> {
+        let earliest = beginning(session);
+        let is_known = self.joined.is_empty() || parent.project.as_ref().is_some_and(|id| !self.joined.contains(id));
+        let late = |start: Time| start.checked_sub_signed(parent.late_by).unwrap_or(earliest).max(earliest);
+        self.start.map(|start| if is_known { late(start) } else { earliest })
     }
 
     /// Whether a row is in the window. A row without a time is taken to be.
     fn lies_in(&self, window: Window, row: &Row<'_>) -> bool {
-        let time = self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-        time.is_none_or(|time| window.contains(time))
+        self.second_of(row).is_none_or(|time| window.contains(time))
+    }
+
+    fn second_of(&self, row: &Row<'_>) -> Option<Time> {
+        self.stream.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()))
+    }
+
+    /// Notes in the state which rows the target has. With `end` all parents are read, up to there.
+    pub(super) fn note_rows(&self, state: &mut State, end: Option<Time>) {
+        self.known.iter().for_each(|known| known.write(state, end));
     }
 
     fn lacks(&self, field: &str) {
@@ -296,55 +338,4 @@ impl<'a> Substream<'a> {
             output.gap(format!("a parent row without {field}"));
         }
     }
-}
-
-/// Reads a substream and its children whole, parent by parent, in the order of their keys: lists may come in another order
-/// in each run. Goes on after the last parent that an interrupted run did.
-pub(crate) async fn walk_substream(
-    session: &Session,
-    child: &Substream<'_>,
-    parents: &[ChildContext],
-) -> Result<(), SyncError> {
-    let (outputs, state) = (child.outputs(), &session.output.state);
-    let Some(owner) = outputs.first().map(|output| output.stream.tap_stream_id) else { return Ok(()) };
-    for output in &outputs {
-        session.output.begin(output).await?;
-    }
-    if outputs.iter().all(|output| state.has_read(output.stream.tap_stream_id)) {
-        return Ok(());
-    }
-    let co_read = || outputs.iter().skip(1).map(|output| output.stream.tap_stream_id);
-    let progress = state.bookmark(owner).progress.filter(|progress| progress.holds_for(co_read()));
-    let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
-    let mut parents: Vec<&ChildContext> = parents.iter().collect();
-    parents.sort_by(|one, other| one.parent_key.cmp(&other.parent_key));
-    let done = parents.partition_point(|parent| Some(&parent.parent_key) <= last_done);
-    // The parents that are done were read up to the end that the interrupted run had.
-    let now = whole_second(session.client.server_now());
-    let end = progress.filter(|_| done > 0).map_or(now, |progress| progress.end);
-    child.output.into_iter().for_each(|output| output.expect((parents.len() - done) as u64));
-    if done > 0 {
-        // What an interrupted run wrote may carry another version, or none.
-        for output in &outputs {
-            output.may_be_incomplete();
-        }
-    }
-    for parent in parents.drain(done..) {
-        child.of(session, parent, end).await?;
-        let position = Position { item: Some(parent.parent_key.clone()), ..Position::default() };
-        // The position stays before what could not be read: a run that goes on from here tries it again.
-        let change = |state: &mut State| {
-            if !outputs.iter().any(|output| output.has_gaps()) {
-                let progress = state.progress_mut(owner, end);
-                (progress.position, progress.co_read) = (position, co_read().map(str::to_owned).collect());
-            }
-        };
-        state.advance_page(change).await?;
-    }
-    child.settle(session).await?;
-    for output in outputs {
-        session.output.finish(output, end).await?;
-        info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
-    }
-    Ok(())
 }

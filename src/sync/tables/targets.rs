@@ -1,23 +1,29 @@
 //! The streams that are read from one root list: the stream itself, and the children that are read with its rows. Writes
 //! rows to them, keeps their progress in the state, and moves their bookmarks. Does not know how the list is read.
 
+use std::collections::BTreeSet;
+use std::time::Instant;
+
 use chrono::TimeDelta;
 use tracing::{debug, info};
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
+use crate::sentry::endpoint::Endpoint;
 use crate::sentry::page::Page;
+use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::singer::progress::Position;
 use crate::singer::state::State;
 use crate::streams::{Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::starts::{stream_start, widest_window};
+use crate::sync::session::starts::{asked, still_kept, stream_start, widest_window};
 use crate::sync::tables::embedded::EmbeddedChildren;
+use crate::sync::tables::joined::Joined;
 use crate::sync::tables::known_rows::KnownRows;
 use crate::sync::tables::order::{ListOrder, RowTimes};
-use crate::time::Time;
+use crate::time::{Time, whole_second};
 
 /// The streams that are read from one list.
 pub(crate) struct Targets<'a> {
@@ -33,6 +39,12 @@ pub(crate) struct Targets<'a> {
     pub(crate) window: Window,
     /// End of the window, as the bookmarks will have it.
     signpost: Time,
+    /// When the reading of a table without a window began, until the first answer has told the server's clock.
+    began: Option<Instant>,
+    /// What their progress holds for.
+    asked: BTreeSet<String>,
+    /// Projects that came in, if those alone are read.
+    joined: Option<&'a Joined<'a>>,
 }
 
 impl<'a> Targets<'a> {
@@ -50,12 +62,40 @@ impl<'a> Targets<'a> {
             embedded: EmbeddedChildren::new(session, stream, window.end, left),
             window,
             signpost: window.end,
+            began: Some(Instant::now()).filter(|_| stream.time_filter == TimeFilter::None),
+            asked: asked(session, left),
+            joined: None,
         }
     }
 
-    /// The output of the stream itself.
-    pub(crate) fn own(&self) -> Option<&'a StreamOutput> {
-        self.own
+    /// Of what has to be read of projects that came in, up to the bookmarks. These do not move: the projects are as far as
+    /// the others then.
+    pub(crate) fn of_joined(session: &'a Session, stream: &'static Stream, joined: &'a Joined<'a>) -> Self {
+        let targets = Self::new(session, stream, &joined.outputs);
+        let Window { start, end } = joined.window;
+        let (embedded, asked) = (targets.embedded.from(start), joined.asked());
+        Self { start, embedded, window: joined.window, signpost: end, asked, joined: Some(joined), ..targets }
+    }
+
+    /// The request for their rows.
+    pub(crate) fn request(&self, endpoint: &'static Endpoint) -> Request {
+        let values = self.session.values();
+        match self.joined {
+            Some(joined) => joined.request(self.session, endpoint, values),
+            None => self.session.scope.request(endpoint, values),
+        }
+    }
+
+    /// The part of a window that the server still has. What it has thrown away of projects that came in was never promised.
+    pub(crate) fn still_kept(&self, endpoint: &'static Endpoint, window: Window) -> Window {
+        still_kept(self.session, endpoint.limit_group, self.own.filter(|_| self.joined.is_none()), window)
+    }
+
+    /// Reckons when the reading began by the server's clock, after the first answer.
+    pub(crate) fn learn_the_time(&mut self) {
+        if let Some(began) = self.began.take() {
+            self.signpost = whole_second(self.session.client.server_now() - began.elapsed());
+        }
     }
 
     /// All outputs. The first is the progress owner.
@@ -77,13 +117,12 @@ impl<'a> Targets<'a> {
         self.stream.time_filter == TimeFilter::StartEnd
     }
 
-    /// Takes over the progress of an interrupted run that read the same streams from the same start. Returns the end of
-    /// what it has left; `None` if there is no such progress.
+    /// Takes over the progress of an interrupted run that was asked for the same. Returns the end of what it has left;
+    /// `None` if there is no such progress.
     pub(crate) fn resume(&mut self) -> Option<Time> {
         let owner = self.progress_owner()?;
         let progress = self.session.output.state.bookmark(owner).progress?;
-        let same = progress.holds_for(self.co_read()) && progress.position.start == Some(self.window.start);
-        let until = progress.position.until.filter(|_| same)?;
+        let until = progress.position.until.filter(|_| progress.is_for(&self.asked))?;
         debug!("{owner}: going on where an earlier run was interrupted");
         self.signpost = progress.end;
         Some((until + TimeDelta::seconds(1)).min(self.signpost))
@@ -133,8 +172,9 @@ impl<'a> Targets<'a> {
             self.note_rows(state, None);
             if let (Some(owner), Some(_)) = (self.progress_owner(), until) {
                 let progress = state.progress_mut(owner, self.signpost);
-                progress.position = Position { start: Some(self.window.start), until, ..Position::default() };
+                progress.position = Position { until, ..Position::default() };
                 progress.co_read = co_read;
+                progress.asked.clone_from(&self.asked);
             }
         };
         Ok(self.session.output.state.advance_page(change).await?)
@@ -155,12 +195,19 @@ impl<'a> Targets<'a> {
         }
     }
 
-    /// Moves the bookmarks of those without a gap to the end of the window.
+    /// Moves the bookmarks of those without a gap to the end of the window, or lets them cover the projects that came in.
     pub(crate) async fn finish(&self) -> Result<(), SyncError> {
         self.embedded.settle().await?;
+        if let Some(joined) = self.joined {
+            let change = |state: &mut State| {
+                self.note_rows(state, None);
+                joined.finish(state);
+            };
+            return Ok(self.session.output.state.advance(change).await?);
+        }
         self.session.output.state.change(|state| self.note_rows(state, Some(self.signpost)));
         for output in self.outputs() {
-            self.session.output.finish(output, self.signpost).await?;
+            self.session.finish(output, self.signpost).await?;
             info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
         }
         Ok(())

@@ -41,6 +41,7 @@ pub use organization::{
 };
 pub use settings::{DateHeader, Dialect, NewBy, Settings};
 pub use simulator::Simulator;
+pub use time::payload_at;
 
 /// A length or position as a signed number.
 pub(crate) fn count(length: usize) -> i64 {

@@ -1,10 +1,14 @@
 //! What kind of server is simulated: its age, behaviour and limits. Settings hold no data and no state.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use crate::limits::Budgets;
+
+/// Seconds of a day.
+const DAY: i64 = 86_400;
 
 /// Which generation of Sentry answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,7 +189,12 @@ impl Default for Settings {
     }
 }
 
-/// The default time at which clocks start: `2026-11-01T12:00:00Z`.
+/// The default time at which clocks start: the noon that is nearest. A client that does not believe a clock which is days
+/// off believes this one, and no run crosses midnight by chance.
 pub(crate) fn default_now() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_793_534_400, 0).expect("a valid time")
+    static NOON: LazyLock<DateTime<Utc>> = LazyLock::new(|| {
+        let today = Utc::now().timestamp().div_euclid(DAY) * DAY;
+        DateTime::from_timestamp(today + DAY / 2, 0).expect("a valid time")
+    });
+    *NOON
 }

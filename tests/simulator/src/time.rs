@@ -64,3 +64,24 @@ pub(crate) fn period(text: &str) -> Option<i64> {
 pub(crate) fn http_date(time: DateTime<Utc>) -> String {
     time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
+
+/// The day for which `payloads` are written.
+const WRITTEN_FOR: NaiveDate = NaiveDate::from_ymd_opt(2026, 11, 1).expect("a date");
+
+/// The text of a payload with all its dates moved, so that the day for which it is written becomes that of `now`.
+pub fn payload_at(now: DateTime<Utc>, text: &str) -> String {
+    let by = now.date_naive() - WRITTEN_FOR;
+    let mut moved = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(quote) = rest.find('"') {
+        let (before, after) = rest.split_at(quote + 1);
+        moved.push_str(before);
+        rest = after;
+        let date = after.get(..10).and_then(|date| NaiveDate::parse_from_str(date, "%Y-%m-%d").ok());
+        if let Some(date) = date {
+            moved.push_str(&(date + by).to_string());
+            rest = &after[10..];
+        }
+    }
+    moved + rest
+}

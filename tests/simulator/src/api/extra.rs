@@ -1,5 +1,5 @@
 //! Endpoints of the optional streams. They have the same few rows below every parent. The rows are files in `payloads`.
-//! What differs between parents is put in by name.
+//! What differs between parents is put in by name, and dates are moved to the days before the clock's start.
 
 use serde_json::Value;
 
@@ -174,8 +174,9 @@ fn under(name: &str, reply: Reply) -> Reply {
 
 /// The rows, with the names in the path put in. Refuses parents that do not exist.
 fn rows(view: &View<'_>, extra: &Extra, names: &Names) -> Answer<Vec<Value>> {
-    let mut text = extra.rows.to_owned();
+    let mut text = time::payload_at(view.settings.now, extra.rows);
     for (name, value) in names {
+        let value = &if *name == "monitor" { monitor(view, value)? } else { value.clone() };
         text = text.replace(&format!("{{{name}}}"), value);
         match *name {
             "project" => text = text.replace("{project_id}", &view.project(value)?.id.to_string()),
@@ -197,4 +198,14 @@ fn rows(view: &View<'_>, extra: &Extra, names: &Names) -> Answer<Vec<Value>> {
         rows.sort_by_key(|row| std::cmp::Reverse(second(row)));
     }
     Ok(rows)
+}
+
+/// The id of the monitor that a path names. By a slug it is the oldest that has it. Servers of 2023 take nothing else.
+fn monitor(view: &View<'_>, named: &str) -> Answer<String> {
+    let list = EXTRAS.iter().find(|extra| extra.path.ends_with("/monitors")).expect("monitors are listed");
+    let rows: Vec<Value> = serde_json::from_str(list.rows).expect("a payload is an array");
+    let takes_ids = view.settings.dialect != Dialect::Sentry23;
+    let found = rows.iter().find(|row| row["slug"] == named || (takes_ids && row["id"] == named));
+    let id = found.and_then(|row| row["id"].as_str()).ok_or_else(Reply::missing)?;
+    Ok(id.to_owned())
 }
