@@ -88,7 +88,10 @@ fn bookmarks_of_an_earlier_version_hold_and_its_progress_is_dropped() {
     });
     let expected = json!({
         "version": 2, "organization": "acme", "choice": {"projects": "web"},
-        "bookmarks": {"issues": {"start": "2026-11-22T08:00:00Z", "projects": {"1": {}}}},
+        "bookmarks": {"issues": {
+            "start": "2026-11-22T08:00:00Z", "projects": {"1": {"start": "2026-11-22T08:00:00Z"}}, "progress_markers": [],
+        }},
+        "progress_markers": [],
     });
     assert_eq!(json!(parse(&text.to_string()).expect("a state")), expected);
 }
