@@ -3,7 +3,7 @@
 use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
-use super::matrix::Outcome::{Gap, Recovered};
+use super::matrix::Outcome::{Fatal, Gap, Recovered};
 use super::matrix::{at_every_place, briefly, expected, keys, run_cases, simulator, strike, tap};
 use super::places::{Place, places};
 use crate::support::{Run, Tap};
@@ -48,7 +48,7 @@ fn ninety_empty_pages_do_not_end_a_list() {
 fn empty_pages_without_end_are_a_gap() {
     let judge = |place: &Place| {
         let paged = place.list && place.name != "users";
-        paged.then_some(Gap)
+        paged.then_some(if place.is_vital() { Fatal } else { Gap })
     };
     run_cases(&briefly(at_every_place("empty pages", NthHit::every(), &FaultKind::EmptyPage, judge)));
 }
