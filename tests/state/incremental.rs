@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Timelike};
 use sentry_simulator::{Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
@@ -269,7 +269,7 @@ fn progress_of_a_list_holds_only_for_the_window_that_it_was_made_for() {
     let newest = tap().sync();
     let newest = newest.records("releases");
     // Releases come up to 25 hours late. What the target has of such rows is not written again.
-    let late_by = chrono::TimeDelta::hours(25);
+    let late_by = TimeDelta::hours(25);
     let since = |time: chrono::DateTime<chrono::Utc>| -> BTreeSet<String> {
         let rows = newest.iter().filter(|row| time_of(row) >= time);
         rows.map(|row| row["version"].as_str().expect("a version").to_owned()).collect()

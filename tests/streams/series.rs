@@ -113,8 +113,9 @@ fn the_day_that_is_running_is_read_again() {
     assert_eq!((today(&first), today(&second)), (vec![2512], vec![2514]));
     // Values come late, so the two days before are read again too, and older ones are not.
     let first_day = || {
-        let days: Vec<String> = simulator.requests().iter().filter_map(|request| request.param("start")).collect();
-        days[days.len() - 1][..10].to_owned()
+        let requests = simulator.requests();
+        let start = requests.iter().rev().find_map(|request| request.param("start")).expect("a request for days");
+        start[..10].to_owned()
     };
     assert_eq!(first_day(), day_before(2)[..10]);
     // The day is over. Its server may not be further ahead: a clock that is a day off is not believed.
