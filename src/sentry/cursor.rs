@@ -63,11 +63,18 @@ impl Cursor<'_> {
         value.parse().ok().filter(|size| (1..=PAGE_ROWS).contains(size))
     }
 
-    /// The same as [`Cursor::earlier`] for a list that counts pages, of `largest` rows at most. A page begins at the
-    /// product of size and number, so a size is looked for of which a multiple lies right before the boundary.
-    pub(crate) fn smaller_pages(self, largest: usize) -> Option<SmallerPages> {
+    /// The same page of a list that counts rows, so many rows earlier; `None` for other lists.
+    pub(crate) fn rows_earlier(self, rows: usize) -> Option<String> {
+        let value = self.value.strip_suffix(".0").unwrap_or(self.value);
+        let offset = self.offset.checked_sub(rows).filter(|_| value == "0")?;
+        Some(format!("{}:{offset}:0", self.value))
+    }
+
+    /// The same for a list that counts pages, of `largest` rows at most, `overlap` rows earlier or some more. A page begins
+    /// at the product of size and number, so a size is looked for of which a multiple lies right there.
+    pub(crate) fn smaller_pages(self, largest: usize, overlap: usize) -> Option<SmallerPages> {
         let read = self.page_size()?.checked_mul(self.offset)?;
-        let last = read.checked_sub(1)?;
+        let last = read.checked_sub(overlap)?;
         let (start, rows) = ((largest * 4 / 5).max(1)..=largest).map(|rows| (last / rows * rows, rows)).max()?;
         let (cursor, repeated) = (format!("{rows}:{}:0", start / rows), read - start);
         (repeated < rows).then_some(SmallerPages { cursor, rows, repeated })
@@ -85,20 +92,23 @@ mod tests {
 
     #[test]
     fn a_list_that_counts_pages_is_asked_for_smaller_ones() {
-        let smaller = |cursor: &str| Cursor::parse(cursor).and_then(|cursor| cursor.smaller_pages(100));
-        assert_eq!(smaller("100:1:0"), Some(SmallerPages { cursor: "99:1:0".into(), rows: 99, repeated: 1 }));
-        assert_eq!(smaller("99:2:0"), Some(SmallerPages { cursor: "98:2:0".into(), rows: 98, repeated: 2 }));
+        let smaller = |cursor: &str| Cursor::parse(cursor).and_then(|cursor| cursor.smaller_pages(100, 3));
+        assert_eq!(smaller("100:1:0"), Some(SmallerPages { cursor: "97:1:0".into(), rows: 97, repeated: 3 }));
+        assert_eq!(smaller("97:2:0"), Some(SmallerPages { cursor: "95:2:0".into(), rows: 95, repeated: 4 }));
         for pages in 1..2000 {
             let page = smaller(&format!("100:{pages}:0")).expect("a page");
             let number: usize = page.cursor.split(':').nth(1).expect("a number").parse().expect("a number");
             assert_eq!(number * page.rows + page.repeated, pages * 100);
-            assert!((1..50).contains(&page.repeated), "{page:?}");
+            assert!((3..50).contains(&page.repeated), "{page:?}");
         }
         for cursor in ["0:100:0", "1541430000000:40:0", "100:0:0"] {
             assert_eq!(smaller(cursor), None, "{cursor}");
         }
         // Pages of two rows cannot be made smaller and still go on.
-        assert_eq!(Cursor::parse("2:1:0").and_then(|cursor| cursor.smaller_pages(2)), None);
+        assert_eq!(Cursor::parse("2:1:0").and_then(|cursor| cursor.smaller_pages(2, 1)), None);
+        let earlier = |cursor: &str| Cursor::parse(cursor).and_then(|cursor| cursor.rows_earlier(3));
+        assert_eq!(earlier("0:100:0"), Some("0:97:0".into()));
+        assert_eq!((earlier("0:2:0"), earlier("100:5:0")), (None, None));
     }
 
     fn earlier(cursor: &str) -> Option<Earlier> {

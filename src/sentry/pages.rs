@@ -72,6 +72,8 @@ impl<'a> Pages<'a> {
 
     /// Asks for the next page by another cursor than the server's.
     pub(crate) fn ask_from(&mut self, cursor: String) {
+        // A server that gives it back leads in a circle too.
+        self.cursors.insert(cursor.clone());
         self.request.cursor = Some(cursor);
     }
 

@@ -60,7 +60,7 @@ impl Change {
         let which = dice.next() >> 8;
         match dice.from(0, 99) {
             0..=24 => {
-                Self::Events { which, events: dice.size(1, 5), late: dice.pick(&[0, 0, 0, 5, 55, 90, 500, 3_000]) }
+                Self::Events { which, events: dice.size(1, 5), late: dice.pick(&[0, 0, 5, 55, 90, 500, 3_000, 3_000]) }
             }
             25..=28 => Self::Events { which, events: dice.size(1, 3), late: dice.pick(&[10_000, 200_000, 2_000_000]) },
             29..=30 => Self::Events { which, events: 110, late: 0 },

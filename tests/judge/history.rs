@@ -28,6 +28,10 @@ pub struct Wishes {
     pub sample: Option<f64>,
     /// `fetch_event_details`.
     pub details: bool,
+    /// `fetch_issue_details`.
+    pub issue_details: bool,
+    /// `issue_refresh_hours`.
+    pub refresh: u32,
     /// `projects`.
     pub projects: Option<Vec<String>>,
     /// `activate_version`.
@@ -115,7 +119,7 @@ impl History {
                 known = other_wishes(&known, &mut dice);
                 steps.push(Step::Wish(known.clone()));
             }
-            let run = a_run(&mut dice, lists_are_whole, known.sample.is_some());
+            let run = a_run(&mut dice, run == 0, lists_are_whole, known.sample.is_some());
             was_stopped = run.stop.is_some();
             steps.push(Step::Run(run));
         }
@@ -217,6 +221,8 @@ fn wishes(dice: &mut Dice) -> Wishes {
         start: dice.pick(&[None, None, None, Some(30)]),
         sample: dice.pick(&[None, None, None, None, None, None, None, Some(0.5)]),
         details: dice.chance(10),
+        issue_details: dice.chance(5),
+        refresh: dice.pick(&[24, 24, 24, 1, 0]),
         projects: dice.chance(15).then(|| a_choice(dice)),
         activate: dice.chance(50),
     }
@@ -232,7 +238,7 @@ fn a_choice(dice: &mut Dice) -> Vec<String> {
 /// One wish is another.
 fn other_wishes(before: &Wishes, dice: &mut Dice) -> Wishes {
     let mut wishes = before.clone();
-    match dice.from(0, 6) {
+    match dice.from(0, 7) {
         0 => {
             let gone = dice.pick(&wishes.streams);
             wishes.streams.retain(|name| *name != gone || wishes_keep(name));
@@ -241,7 +247,8 @@ fn other_wishes(before: &Wishes, dice: &mut Dice) -> Wishes {
         2 => wishes.lookback = dice.pick(&[120, 600, 3_600]),
         3 => wishes.start = dice.pick(&[None, Some(60), Some(10)]),
         4 => wishes.details = !wishes.details,
-        5 => wishes.projects = if wishes.projects.is_some() { None } else { Some(a_choice(dice)) },
+        5 => wishes.refresh = dice.pick(&[0, 1, 24]),
+        6 => wishes.projects = if wishes.projects.is_some() { None } else { Some(a_choice(dice)) },
         _ => wishes.activate = !wishes.activate,
     }
     wishes
@@ -252,9 +259,11 @@ fn wishes_keep(stream: &str) -> bool {
     stream == "projects"
 }
 
-fn a_run(dice: &mut Dice, lists_are_whole: bool, sampled: bool) -> Run {
-    let mut changes: Vec<(u64, Change)> = if dice.chance(70) {
-        (0..dice.from(1, 6)).map(|_| (request(dice), Change::random(dice))).collect()
+/// A run. The first one reads the most, so the most happens in it.
+fn a_run(dice: &mut Dice, first: bool, lists_are_whole: bool, sampled: bool) -> Run {
+    let most = if first { 10 } else { 5 };
+    let mut changes: Vec<(u64, Change)> = if dice.chance(75) {
+        (0..dice.from(1, most)).map(|_| (request(dice), Change::random(dice))).collect()
     } else {
         Vec::new()
     };
@@ -268,7 +277,7 @@ fn a_run(dice: &mut Dice, lists_are_whole: bool, sampled: bool) -> Run {
         changes,
         faults,
         date: if dice.chance(6) { wrong_date(dice) } else { DateHeader::Right },
-        stop: dice.chance(40).then(|| Stop::random(dice)),
+        stop: dice.chance(if first { 55 } else { 40 }).then(|| Stop::random(dice)),
         full_refresh: !sampled && dice.chance(6),
         merge: dice.chance(20),
     }

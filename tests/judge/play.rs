@@ -152,7 +152,12 @@ impl Player {
             && self.hidden().is_empty()
             && !self.ledger(|ledger| ledger.is_merging())
             && self.runs.last().is_none_or(Ran::is_whole)
-            && self.simulator.read(|org| org.projects.iter().any(|project| chosen(&self.wishes, project)))
+            && self.has_choice()
+    }
+
+    /// Whether the user's choice of projects leaves any. A choice that leaves none is the user's mistake.
+    fn has_choice(&self) -> bool {
+        self.simulator.read(|org| org.projects.iter().any(|project| chosen(&self.wishes, project)))
     }
 
     fn close(&mut self, run: &Run, ended: Ended, quiet: bool) {
@@ -163,7 +168,7 @@ impl Player {
         let ran = Ran {
             code: ended.code,
             end: ended.end,
-            had_no_excuse: quiet && self.hidden().is_empty(),
+            had_no_excuse: quiet && self.hidden().is_empty() && self.has_choice(),
             spoiled: run.date != DateHeader::Right || run.faults.iter().any(Fault::lasts),
             faults: run.faults.len(),
             requests: self.simulator.requests().len(),
@@ -200,6 +205,8 @@ impl Player {
             .set("start_date", json!(start))
             .set("lookback_window", json!(wishes.lookback))
             .set("fetch_event_details", json!(wishes.details))
+            .set("fetch_issue_details", json!(wishes.issue_details))
+            .set("issue_refresh_hours", json!(wishes.refresh))
             .set("activate_version", json!(wishes.activate))
             .set("max_retries", json!(1))
             .set("request_timeout", json!(20))

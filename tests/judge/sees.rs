@@ -35,6 +35,8 @@ fn wishes(activate: bool) -> Wishes {
         start: None,
         sample: None,
         details: false,
+        issue_details: false,
+        refresh: 24,
         projects: None,
         activate,
     }

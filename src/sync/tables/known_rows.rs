@@ -119,7 +119,11 @@ impl<'a> KnownRows<'a> {
         let mut met = self.met.borrow_mut();
         keep_newest(&mut met.rows);
         for output in &self.outputs {
-            let bookmark = state.bookmark_mut(output.stream.tap_stream_id);
+            let name = output.stream.tap_stream_id;
+            if met.rows.is_empty() && !state.bookmarks.contains_key(name) {
+                continue;
+            }
+            let bookmark = state.bookmark_mut(name);
             let end = end.filter(|_| !output.has_gaps());
             let rows = match end {
                 Some(end) => newer_than(&met.rows, back(end, self.reread.get())),

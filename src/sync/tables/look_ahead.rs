@@ -2,19 +2,23 @@
 //! between the two, and whether the order of a page holds over its end. Does not know what the rows mean.
 //!
 //! Rows that go while a list is read pull later ones over the boundary of a page, where nobody sees them. So the next page
-//! is asked for some rows earlier, and must have the last row of the page before at its place.
+//! is asked for some rows earlier, and must begin with the last rows of the page before. One row is not enough: where rows
+//! of one time come in another order, it can be at its place by chance.
 
 use tracing::debug;
 
 use crate::json::row::Row;
 use crate::sentry::client::Client;
-use crate::sentry::cursor::{Cursor, Earlier};
+use crate::sentry::cursor::{Cursor, Earlier, SmallerPages};
 use crate::sentry::error::ApiError;
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::streams::Stream;
 use crate::streams::context::key_of;
+
+/// So many rows of a page are on the next page too, or some more.
+const OVERLAP: usize = 3;
 
 /// How a list is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub(crate) struct ListPage {
     pub(crate) page: Page,
     /// So many of its first rows were on the pages before.
     pub(crate) repeated: usize,
-    /// Whether it has the last row of the page before at its place, if it was asked to.
+    /// Whether it begins with the last rows of the page before, if it was asked to.
     pub(crate) joins: bool,
 }
 
@@ -43,9 +47,9 @@ pub(crate) struct LookAhead<'a> {
     follow: Follow,
     /// Rows of the first page: the server gives no more of them.
     largest: Option<usize>,
-    /// How many rows the next page repeats, and the key of the last of them if it has to be there.
+    /// How many rows the next page repeats, and their keys if they have to be there.
     repeated: usize,
-    expected: Option<String>,
+    expected: Option<Vec<String>>,
     /// What came of the next page, if it was fetched. An error waits until the page before it is used.
     ahead: Option<Result<Option<ListPage>, ApiError>>,
 }
@@ -100,8 +104,7 @@ impl<'a> LookAhead<'a> {
     async fn get(&mut self) -> Result<Option<ListPage>, ApiError> {
         let Some(page) = self.pages.next().await? else { return Ok(None) };
         let (repeated, expected) = (std::mem::take(&mut self.repeated), self.expected.take());
-        let last = || page.rows().nth(repeated - 1).flatten().map(|row| key_of(self.stream, &row));
-        let joins = expected.is_none_or(|expected| last() == Some(expected));
+        let joins = expected.is_none_or(|expected| self.keys(page.rows().take(repeated)) == expected);
         if !joins {
             debug!("{}: rows have moved between two pages of the list", self.stream.tap_stream_id);
         }
@@ -115,18 +118,24 @@ impl<'a> LookAhead<'a> {
     fn prepare(&mut self, page: &Page) {
         let largest = *self.largest.get_or_insert(page.len());
         let Some(cursor) = page.next.as_deref().and_then(Cursor::parse) else { return };
-        let last = page.rows().last().flatten().map(|row| key_of(self.stream, &row));
+        let last = |rows: usize| self.keys(page.rows().skip(page.len().saturating_sub(rows)));
         if let Some(size) = cursor.page_size() {
             // A page with fewer rows was filtered after it was cut: its rows are not what the cursor counts.
-            if let Some(smaller) = cursor.smaller_pages(largest).filter(|_| page.len() == size) {
-                (self.repeated, self.expected) = (smaller.repeated, last);
+            let fits = |smaller: &SmallerPages| page.len() == size && smaller.repeated <= size;
+            if let Some(smaller) = cursor.smaller_pages(largest, OVERLAP).filter(fits) {
+                (self.expected, self.repeated) = (Some(last(smaller.repeated)), smaller.repeated);
                 self.pages.ask_for(smaller.cursor, smaller.rows);
             }
             return;
         }
+        if let Some(earlier) = cursor.rows_earlier(OVERLAP).filter(|_| page.len() > OVERLAP) {
+            (self.expected, self.repeated) = (Some(last(OVERLAP)), OVERLAP);
+            self.pages.ask_from(earlier);
+            return;
+        }
         match cursor.earlier(page.len()) {
             Some(Earlier::OneRow(earlier)) => {
-                (self.repeated, self.expected) = (1, last);
+                (self.expected, self.repeated) = (Some(last(1)), 1);
                 self.pages.ask_from(earlier);
             }
             Some(Earlier::AllOfKey(earlier)) => {
@@ -135,5 +144,9 @@ impl<'a> LookAhead<'a> {
             }
             None => {}
         }
+    }
+
+    fn keys<'r>(&self, rows: impl Iterator<Item = Option<Row<'r>>>) -> Vec<String> {
+        rows.map(|row| row.map(|row| key_of(self.stream, &row)).unwrap_or_default()).collect()
     }
 }
