@@ -24,7 +24,7 @@ use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::limits::waits::Waits;
 use crate::sentry::page::Page;
 use crate::sentry::patience::{Answers, Patience};
-use crate::sentry::request::Request;
+use crate::sentry::request::{PathForm, Request};
 use crate::sentry::retry;
 use crate::sentry::token::Token;
 use crate::sentry::transport::{Settings, Transport};
@@ -161,7 +161,7 @@ impl Client {
     }
 
     fn not_here(&self, request: &Request, all_projects: bool) -> ApiError {
-        let path = request.path(0, all_projects, !self.dialect.supports(Capability::PerPage));
+        let path = request.path(0, self.dialect.path_form(all_projects));
         ApiError::not_here(path, request.endpoint.scope)
     }
 
@@ -234,7 +234,7 @@ impl Client {
 
     /// Tries one path until its answer is final. A path that is `known` to work cannot be missing.
     async fn get_path(&self, request: &Request, index: usize, all_projects: bool, known: bool) -> Attempt {
-        let path = request.path(index, all_projects, !self.dialect.supports(Capability::PerPage));
+        let path = request.path(index, self.dialect.path_form(all_projects));
         let (mut attempts, mut failed) = (Attempts::new(request, &self.patience, known), None);
         loop {
             let attempt = match self.attempt(request, &path, attempts.failures()).await {
@@ -282,7 +282,7 @@ impl Client {
         let organization = request.values.iter().find(|(name, _)| *name == "organization");
         if let Some(organization) = organization.filter(|_| !self.patience.answers().good_since(since)) {
             let probe = Request::new(&ORGANIZATION, vec![organization.clone()]);
-            drop(self.attempt(&probe, &probe.path(0, false, false), 0).await);
+            drop(self.attempt(&probe, &probe.path(0, PathForm::default()), 0).await);
         }
         self.patience.answers().good_since(since)
     }

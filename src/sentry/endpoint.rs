@@ -95,7 +95,8 @@ impl Endpoint {
 pub(crate) type PathValues = Vec<(&'static str, String)>;
 
 /// The path with every placeholder replaced by its encoded value. An unknown placeholder stays; the server refuses it.
-pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)]) -> String {
+/// `by_slug` says that slugs of digits are slugs in a path.
+pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)], by_slug: bool) -> String {
     let mut path = String::with_capacity(template.len() + 32);
     for segment in template.split_inclusive('/') {
         let (name, slash) = match segment.strip_suffix('/') {
@@ -103,7 +104,7 @@ pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)]) -> St
             None => (segment, ""),
         };
         let placeholder = name.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-        match placeholder.and_then(|name| path_value(name, values)) {
+        match placeholder.and_then(|name| path_value(name, values, by_slug)) {
             Some(value) => path.extend(utf8_percent_encode(value, ENCODED)),
             None => path.push_str(name),
         }
@@ -113,14 +114,14 @@ pub(crate) fn fill_path(template: &str, values: &[(&'static str, String)]) -> St
 }
 
 /// The value for a placeholder. Servers take digits in a path for an id, so a slug of digits alone would name another thing.
-/// Its id stands in for it: the value of this name with `_id` (API §8).
-fn path_value<'v>(name: &str, values: &'v [(&'static str, String)]) -> Option<&'v str> {
+/// Its id stands in for it: the value of this name with `_id` (API §8). Older servers know slugs alone.
+fn path_value<'v>(name: &str, values: &'v [(&'static str, String)], by_slug: bool) -> Option<&'v str> {
     let find =
         |is_it: &dyn Fn(&str) -> bool| values.iter().find(|(known, _)| is_it(known)).map(|(_, value)| value.as_str());
     let value = find(&|known| known == name)?;
     let id = || find(&|known| known.strip_suffix("_id") == Some(name));
     let is_digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-    if is_digits { id().or(Some(value)) } else { Some(value) }
+    if is_digits && !by_slug { id().or(Some(value)) } else { Some(value) }
 }
 
 /// The pairs as `?a=b&c=d`, encoded; empty if there are none.
@@ -144,7 +145,7 @@ mod tests {
     fn a_release_version_stays_one_segment() {
         let values = [("organization", "acme".to_owned()), ("version", "front end@1.0.0+b/ü".to_owned())];
         assert_eq!(
-            fill_path("organizations/{organization}/releases/{version}/commits/", &values),
+            fill_path("organizations/{organization}/releases/{version}/commits/", &values, false),
             "organizations/acme/releases/front%20end%401.0.0%2Bb%2F%C3%BC/commits/"
         );
     }
@@ -154,11 +155,11 @@ mod tests {
         let path = |slug: &str| {
             let values =
                 [("organization", "7".to_owned()), ("project", slug.to_owned()), ("project_id", "42".to_owned())];
-            fill_path("projects/{organization}/{project}/keys/", &values)
+            fill_path("projects/{organization}/{project}/keys/", &values, false)
         };
         assert_eq!(path("2048"), "projects/7/42/keys/");
         assert_eq!(path("2048-game"), "projects/7/2048-game/keys/");
-        assert_eq!(fill_path("issues/{issue}/", &[("issue", "5".to_owned())]), "issues/5/");
+        assert_eq!(fill_path("issues/{issue}/", &[("issue", "5".to_owned())], false), "issues/5/");
     }
 
     #[test]

@@ -11,6 +11,12 @@ pub const MAX_PROJECT_IDS: usize = 100;
 /// The organization itself. A run asks for it to learn whether it exists, and the server's time.
 pub const ORGANIZATION: Endpoint = Endpoint { paths: &["organizations/{organization}/"], ..Endpoint::DETAIL };
 
+/// One project. Where it is asked for by a slug of digits, its id tells how a server reads paths.
+pub const PROJECT: Endpoint = Endpoint { paths: &["projects/{organization}/{project}/"], ..Endpoint::DETAIL };
+
+/// One team, for the same.
+pub const TEAM: Endpoint = Endpoint { paths: &["teams/{organization}/{team}/"], ..Endpoint::DETAIL };
+
 /// Every issue of an organization (API §2.3). Requests must add `sort`, and `query`, even if it is empty: without it, the
 /// server hides resolved issues.
 pub const ORGANIZATION_ISSUES: Endpoint = Endpoint {

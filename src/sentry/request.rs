@@ -11,6 +11,17 @@ pub(crate) const PAGE_ROWS: usize = 100;
 /// The query parameter that asks a list for all projects that the token may see, not only its own (API §1.6).
 pub(crate) const ALL_PROJECTS: (&str, &str) = ("project", "-1");
 
+/// The form in which a server takes paths and queries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PathForm {
+    /// The endpoint's `project=-1` is sent.
+    pub(crate) all_projects: bool,
+    /// Every page size is set by `limit`, never by `per_page`.
+    pub(crate) by_limit: bool,
+    /// A slug of digits alone is a slug in a path, not an id.
+    pub(crate) by_slug: bool,
+}
+
 /// One request for one page.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
@@ -96,7 +107,7 @@ impl Request {
 
     /// Path and query for messages, as today's sentry.io accepts them.
     pub(crate) fn describe(&self) -> String {
-        self.path(0, true, false)
+        self.path(0, PathForm { all_projects: true, ..PathForm::default() })
     }
 
     /// A copy without this query parameter.
@@ -107,9 +118,9 @@ impl Request {
         request
     }
 
-    /// Path and query, by the endpoint's path number `index`. `all_projects` keeps the endpoint's `project=-1`.
-    /// `by_limit` sets every page size by `limit`, never by `per_page`.
-    pub(crate) fn path(&self, index: usize, all_projects: bool, by_limit: bool) -> String {
+    /// Path and query, by the endpoint's path number `index`.
+    pub(crate) fn path(&self, index: usize, form: PathForm) -> String {
+        let PathForm { all_projects, by_limit, by_slug } = form;
         let size = match self.endpoint.page_size {
             PageSize::None => None,
             PageSize::PerPage if !by_limit => Some("per_page"),
@@ -121,7 +132,7 @@ impl Request {
         let fixed = self.endpoint.query.iter().copied().filter(|pair| all_projects || *pair != ALL_PROJECTS);
         let own = self.query.iter().map(|(name, value)| (name.as_ref(), value.as_str()));
         let cursor = self.cursor.as_deref().map(|cursor| ("cursor", cursor));
-        let path = endpoint::fill_path(self.endpoint.paths[index], &self.values);
+        let path = endpoint::fill_path(self.endpoint.paths[index], &self.values, by_slug);
         path + &endpoint::query_string(fixed.chain(own).chain(size).chain(cursor))
     }
 }

@@ -8,12 +8,14 @@ pub(crate) mod paths;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::{debug, info};
 
 use crate::sentry::dialect::paths::{Known, KnownPaths};
 use crate::sentry::endpoint::Endpoint;
+use crate::sentry::request::PathForm;
 
 /// Something that not every server can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,6 +114,8 @@ const GLITCHTIP_LACKS: [Capability; 10] = [
 #[derive(Debug, Default)]
 pub(crate) struct Dialect {
     refused: Mutex<BTreeSet<Capability>>,
+    /// Paths name things by slug alone. Only a slug of digits tells (API §8).
+    knows_slugs_alone: AtomicBool,
     paths: KnownPaths,
 }
 
@@ -144,6 +148,18 @@ impl Dialect {
     pub(crate) fn lacks_all(&self, capabilities: &[Capability]) {
         debug!("an answer of this server shows that it lacks {}", titles(capabilities));
         self.lock().extend(capabilities);
+    }
+
+    /// Learns that paths name things by their slugs alone, even by those of digits.
+    pub(crate) fn learn_slugs_alone(&self) {
+        debug!("this server takes digits in a path for a slug, not for an id");
+        self.knows_slugs_alone.store(true, Ordering::Relaxed);
+    }
+
+    /// How paths and queries are written for this server.
+    pub(crate) fn path_form(&self, all_projects: bool) -> PathForm {
+        let by_slug = self.knows_slugs_alone.load(Ordering::Relaxed);
+        PathForm { all_projects, by_limit: !self.supports(Capability::PerPage), by_slug }
     }
 
     /// What is known of an endpoint's paths; `None` before the first answer.

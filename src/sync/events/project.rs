@@ -30,8 +30,8 @@ pub(crate) enum Completeness {
 }
 
 /// Reads the events of one project, and notes in the progress that it is done.
-pub(crate) async fn read_project(session: &Session, task: EventTask<'_>) -> Result<Completeness, SyncError> {
-    let reader = Reader::new(session, &task);
+pub(crate) async fn read_project(session: &Session, task: &EventTask<'_>) -> Result<Completeness, SyncError> {
+    let reader = Reader::new(session, task);
     match task.path {
         AccessPath::ByProject => by_project(&reader).await?,
         AccessPath::ByIssue => {

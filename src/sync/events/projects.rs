@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use crate::sentry::error::Tolerance;
 use crate::sync::events::body::warn_of_details;
 use crate::sync::events::plan::AccessPath;
 use crate::sync::events::planner;
@@ -12,6 +13,7 @@ use crate::sync::session::Session;
 use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
+use crate::sync::session::lookup::project_now;
 use crate::sync::session::tolerance::tolerate_project;
 
 /// Projects read side by side, each by one list; the client's buckets decide how many requests really fly. Enough to use
@@ -33,7 +35,10 @@ pub(crate) async fn read_events(
     let incomplete = RefCell::new(BTreeSet::new());
     let one = async |task: EventTask<'_>| {
         let project = task.project;
-        let result = read_project(session, task).await;
+        let mut result = read_project(session, &task).await;
+        if is_gone(&result) {
+            result = once_more(session, &task, result).await?;
+        }
         let again = matches!(&result, Ok(Completeness::ReadAgain));
         let outputs = checkpoint.outputs().iter().copied();
         if tolerate_project(session, outputs, project, result.map(drop)).await?.is_some() || again {
@@ -46,4 +51,21 @@ pub(crate) async fn read_events(
     let issues = drive_all(PROJECTS_AT_ONCE, issues.into_iter().map(&one));
     drive_both(lists, issues).await?;
     Ok(incomplete.into_inner())
+}
+
+fn is_gone(result: &Result<Completeness, SyncError>) -> bool {
+    matches!(result, Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone)
+}
+
+/// Reads a project whose path answered 404, if it is still there: its slug may have been changed.
+async fn once_more(
+    session: &Session,
+    task: &EventTask<'_>,
+    result: Result<Completeness, SyncError>,
+) -> Result<Result<Completeness, SyncError>, SyncError> {
+    let Some(project) = project_now(session, task.project).await? else { return Ok(result) };
+    let progress = task.checkpoint.progress().unwrap_or_default();
+    let partition = progress.partition(&project.id, task.start).unwrap_or_default();
+    let task = EventTask { project: &project, partition, ..task.clone() };
+    Ok(read_project(session, &task).await)
 }

@@ -11,7 +11,7 @@ use crate::sync::session::checkpoint::Checkpoint;
 use crate::time::Time;
 
 /// One project's share of a sync window.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct EventTask<'a> {
     /// How far its streams are in the window.
     pub(crate) checkpoint: &'a Checkpoint<'a>,

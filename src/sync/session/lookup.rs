@@ -4,13 +4,13 @@
 //! was read. Decides nothing: `tolerance.rs` and the callers do.
 
 use crate::sentry::endpoint::{Endpoint, PathValues};
-use crate::sentry::endpoints::ISSUE_DETAIL;
+use crate::sentry::endpoints::{ISSUE_DETAIL, PROJECT, TEAM};
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::streams::context::ChildContext;
-use crate::streams::{Source, Stream, TimeFilter};
-use crate::sync::session::Session;
+use crate::streams::{self, Source, Stream, TimeFilter};
+use crate::sync::session::{Project, Session};
 
 /// Where a thing is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,12 +63,51 @@ async fn in_list(
             all_readable &= context.is_some();
             let names = context.map(|context| context.values).filter(|names| value_of(names, key) == Some(id));
             if let Some(names) = names {
-                return Ok(compare(values, &names));
+                let learned = learn_how_paths_name(session, values).await;
+                return Ok(if learned {
+                    Standing::Renamed(names_of_today(values, &names))
+                } else {
+                    compare(values, &names)
+                });
             }
         }
     }
     // The row that cannot be read may be this one.
     Ok(if all_readable { Standing::Gone } else { Standing::Unknown })
+}
+
+/// A thing with a slug of digits was asked for by its id. Servers of before 2024 know slugs alone: such a one answers to the
+/// slug with the same id. Returns whether it did: then the path has another form now.
+async fn learn_how_paths_name(session: &Session, values: &PathValues) -> bool {
+    let mut learned = false;
+    for (name, id_name, endpoint) in [("project", "project_id", &PROJECT), ("team", "team_id", &TEAM)] {
+        let is_digits = |slug: &str| slug.bytes().all(|byte| byte.is_ascii_digit());
+        let (Some(_), Some(id)) = (value_of(values, name).filter(|slug| is_digits(slug)), value_of(values, id_name))
+        else {
+            continue;
+        };
+        let by_slug = values.iter().filter(|(known, _)| *known != id_name).cloned().collect();
+        let page = session.client.get(&Request::new(endpoint, by_slug)).await;
+        if page.is_ok_and(|page| page.rows().next().flatten().is_some_and(|row| row.text("id").as_deref() == Some(id)))
+        {
+            session.client.dialect.learn_slugs_alone();
+            learned = true;
+        }
+    }
+    learned
+}
+
+/// Where a project of the run is now; `None` if it is gone.
+pub(crate) async fn project_now(session: &Session, project: &Project) -> Result<Option<Project>, ApiError> {
+    let Some(projects) = streams::find("projects") else { return Ok(Some(project.clone())) };
+    Ok(match look_up(session, projects, &session.values_of(project)).await? {
+        Standing::Gone => None,
+        Standing::There | Standing::Unknown => Some(project.clone()),
+        Standing::Renamed(values) => {
+            let slug = value_of(&values, "project").unwrap_or(&project.slug).to_owned();
+            Some(Project { slug, ..project.clone() })
+        }
+    })
 }
 
 /// The name and value of the row's key, which stays when its slug is changed.
@@ -82,12 +121,16 @@ fn value_of<'v>(values: &'v PathValues, name: &str) -> Option<&'v str> {
     values.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
 }
 
-/// Puts the names of today in place of those that were asked for.
 fn compare(values: &PathValues, names: &PathValues) -> Standing {
+    let today = names_of_today(values, names);
+    if today == *values { Standing::There } else { Standing::Renamed(today) }
+}
+
+/// Puts the names of today in place of those that were asked for.
+fn names_of_today(values: &PathValues, names: &PathValues) -> PathValues {
     let today =
         |(name, value): &(&'static str, String)| (*name, value_of(names, name).unwrap_or(value.as_str()).to_owned());
-    let today: PathValues = values.iter().map(today).collect();
-    if today == *values { Standing::There } else { Standing::Renamed(today) }
+    values.iter().map(today).collect()
 }
 
 #[cfg(test)]
