@@ -3,6 +3,7 @@
 //! A URL is made of our own base and the server's cursor, so that every request goes to the configured host.
 //! Does not know what the rows mean.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -49,6 +50,8 @@ pub(crate) struct Client {
     pub(crate) costs: Costs,
     /// What this server can do.
     pub(crate) dialect: Dialect,
+    /// Something was hidden from the token.
+    has_met_hidden: AtomicBool,
 }
 
 impl Client {
@@ -63,6 +66,7 @@ impl Client {
             patience: Patience::new(settings.max_retries),
             costs: Costs::begin(),
             dialect: Dialect::default(),
+            has_met_hidden: AtomicBool::new(false),
         })
     }
 
@@ -103,7 +107,7 @@ impl Client {
         wanted
     }
 
-    /// Time by the server's clock. It is our own clock until an answer has a `Date` that can be believed.
+    /// Time by the server's clock; ours until an answer has a `Date` that can be believed.
     pub(crate) fn server_now(&self) -> DateTime<Utc> {
         self.limits.server_now()
     }
@@ -113,8 +117,19 @@ impl Client {
         matches!(self.dialect.path_of(endpoint), Some(Known::At(index)) if endpoint.answers_in_one_piece(index))
     }
 
+    /// Whether something was hidden from the token (403).
+    pub(crate) fn has_met_hidden(&self) -> bool {
+        self.has_met_hidden.load(Ordering::Relaxed)
+    }
+
     /// Gets one page, however long the server makes us wait. An error is final and says why there is no page.
     pub(crate) async fn get(&self, request: &Request) -> Result<Page, ApiError> {
+        self.get_of_all(request).await.inspect_err(|error| {
+            self.has_met_hidden.fetch_or(error.tolerance() == Tolerance::Hidden, Ordering::Relaxed);
+        })
+    }
+
+    async fn get_of_all(&self, request: &Request) -> Result<Page, ApiError> {
         let all = request.asks_for_all_projects() && self.dialect.supports(Capability::AllProjects);
         match self.get_form(request, all).await {
             // A server that does not know project=-1 takes it for a project that the token may not see.

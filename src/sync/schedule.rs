@@ -1,23 +1,26 @@
 //! What a run reads, and in which order. The list of projects comes first. Then all other streams are read side by side.
 //! The issue scan finds the events and the children of issues that have to be read.
 
+use std::collections::BTreeMap;
+
 use chrono::{TimeDelta, Utc};
 use tracing::info;
 
 use crate::catalog::query_schema::QueryStream;
 use crate::singer::progress::Unfinished;
-use crate::singer::state::State;
+use crate::singer::state::{Bookmark, State};
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::changes::windows;
 use crate::sync::session::drive::{Job, drive_all};
 use crate::sync::session::error::SyncError;
 use crate::sync::session::inherited::{settle_queries, settle_times};
+use crate::sync::session::starts::bookmark_of;
 use crate::sync::session::tolerance::{tolerate_stream, with_advice};
 use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::walk_days;
 use crate::sync::tables::parents::walk_substream;
-use crate::sync::tables::projects::read_projects;
+use crate::sync::tables::projects::{hidden_since, read_projects};
 use crate::sync::tables::root::walk_root;
 use crate::sync::tables::substreams::Substream;
 use crate::time::whole_second;
@@ -42,9 +45,39 @@ async fn read(session: &Session) -> Result<(), SyncError> {
         session.output.may_be_incomplete();
     }
     settle_times(session).await;
+    let before = session.output.state.read(|state| state.bookmarks.clone());
     drive_all(usize::MAX, jobs(session, &projects, &contexts)).await?;
+    take_back_hidden(session, &projects, &before).await?;
     let ended = |state: &mut State| (state.currently_syncing, state.run) = (None, None);
     Ok(session.output.state.advance(ended).await?)
+}
+
+/// Takes back what bookmarks say of projects that were hidden from the token while the run went on: lists of all projects
+/// leave them out without a word.
+async fn take_back_hidden(
+    session: &Session,
+    projects: &[Project],
+    before: &BTreeMap<String, Bookmark>,
+) -> Result<(), SyncError> {
+    let hidden = match hidden_since(session, projects).await {
+        Ok(hidden) if hidden.is_empty() => return Ok(()),
+        Ok(hidden) => hidden,
+        Err(error) => return tolerate_stream(session, "projects", Err(error)).await,
+    };
+    session.output.state.change(|state| {
+        for (name, bookmark) in &mut state.bookmarks {
+            if let Some(covered) = &mut bookmark.project_ids {
+                covered.retain(|id| !hidden.contains(id));
+            }
+            if let Some(projects) = &mut bookmark.projects {
+                projects.retain(|id, _| !hidden.contains(id));
+                let old = before.get(name).cloned().unwrap_or_default();
+                let starts = hidden.iter().filter_map(|id| Some((id.clone(), Some(bookmark_of(&old, id)?))));
+                projects.extend(starts);
+            }
+        }
+    });
+    Ok(())
 }
 
 /// Everything that is read after the list of projects.

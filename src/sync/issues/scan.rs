@@ -186,11 +186,16 @@ impl<'a> IssueScan<'a> {
             let request = Request::new(&PROJECT_ISSUES, self.session.values_of(project));
             return self.read(&project.id, &request, None, list).await;
         }
-        let mut request = self.list_of_organization("").with("project", project.id.clone());
-        if !self.sure {
-            request.max_retries = Some(1);
-        }
-        self.read(&project.id, &request, None, list).await
+        let request = |query: &str| {
+            let mut request = self.list_of_organization(query).with("project", project.id.clone());
+            if !self.sure {
+                request.max_retries = Some(1);
+            }
+            request
+        };
+        let (main, feedback) = (request(""), request(FEEDBACK));
+        let has_feedback = self.dialect().supports(Capability::FeedbackIssues);
+        self.read(&project.id, &main, has_feedback.then_some(&feedback), list).await
     }
 
     /// Reads one list, or one with a companion: both are one list as far as the state knows.

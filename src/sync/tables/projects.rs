@@ -1,5 +1,6 @@
 //! The list of projects, with which every run begins. It says which projects the run reads.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use anyhow::bail;
@@ -7,8 +8,9 @@ use tracing::{info, warn};
 
 use crate::json::row::Row;
 use crate::sentry::error::Tolerance;
+use crate::sentry::pages::Pages;
 use crate::streams::context::ChildContext;
-use crate::streams::{self, Stream};
+use crate::streams::{self, Source, Stream};
 use crate::sync::session::error::SyncError;
 use crate::sync::session::project_scope::{can_be_project_scoped, is_scoped_by_time};
 use crate::sync::session::tolerance::tolerate_stream;
@@ -53,6 +55,25 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
     check(session, &reading).await?;
     session.scope.learn(&reading.all, &reading.hidden, scoped);
     Ok((reading.projects, reading.contexts))
+}
+
+/// The projects that the token may not see by now, although the run began with them. The list is read once more, and only
+/// if something was hidden from the token since then.
+pub(crate) async fn hidden_since(session: &Session, projects: &[Project]) -> Result<BTreeSet<String>, SyncError> {
+    let source = streams::find("projects").map(|stream| &stream.source);
+    let Some(Source::Endpoint(endpoint)) = source.filter(|_| session.client.has_met_hidden()) else {
+        return Ok(BTreeSet::new());
+    };
+    let seen_before = projects.iter().filter(|project| project.has_access);
+    let mut hidden: BTreeSet<String> = seen_before.map(|project| project.id.clone()).collect();
+    let mut pages = Pages::new(&session.client, session.scope.request(endpoint, session.values()));
+    while let Some(page) = pages.next().await? {
+        let seen = page.rows().flatten().filter(|row| row.get("hasAccess") != Some("false"));
+        for id in seen.filter_map(|row| row.text("id").map(Cow::into_owned)) {
+            hidden.remove(&id);
+        }
+    }
+    Ok(hidden)
 }
 
 fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut Reading) {
