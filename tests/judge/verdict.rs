@@ -209,11 +209,10 @@ impl<'a> Court<'a> {
         )]
     }
 
-    /// Whether an issue has events that came to it, and not only some that were taken out of a merge. Those are old, and
-    /// no window has them.
+    /// Whether an issue has events that came to it, and not only some that a merge or its undoing brought. Those may be
+    /// so old that no window has them.
     fn has_own(&self, issue: u64, events: &[&Event]) -> bool {
-        let ledger = &self.evidence.ledger;
-        events.iter().any(|event| ledger.events[&event.hex()].visible >= ledger.issues[&issue])
+        events.iter().any(|event| self.evidence.ledger.origins[&event.hex()] == issue)
     }
 
     fn releases(&self) -> Vec<String> {
