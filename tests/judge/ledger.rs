@@ -22,8 +22,8 @@ pub struct Known {
 pub struct Ledger {
     /// Events, those that are gone among them, by id.
     pub events: BTreeMap<String, Known>,
-    /// When each issue came to be, in epoch seconds.
-    pub issues: BTreeMap<u64, i64>,
+    /// The issue that each event came to, by the event's id.
+    pub origins: BTreeMap<String, u64>,
     /// Releases by version.
     pub releases: BTreeMap<String, Known>,
     /// Events, by id, and releases, by version, that no run can be blamed for.
@@ -58,11 +58,10 @@ impl Ledger {
     /// Writes down what is new.
     pub fn observe(&mut self, org: &Organization, now: DateTime<Utc>) {
         let (visible, early) = (now.timestamp(), self.first_run.is_none());
-        for event in org.issues.iter().flat_map(|issue| &issue.events) {
-            self.events.entry(event.hex()).or_insert(Known { visible, time: event.second(), early });
-        }
-        for issue in &org.issues {
-            self.issues.entry(issue.id).or_insert(visible);
+        for (issue, event) in org.issues.iter().flat_map(|issue| issue.events.iter().map(move |event| (issue, event))) {
+            let id = event.hex();
+            self.origins.entry(id.clone()).or_insert(issue.id);
+            self.events.entry(id).or_insert(Known { visible, time: event.second(), early });
         }
         for release in &org.releases {
             let known = Known { visible, time: release.created.timestamp(), early };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use chrono::DateTime;
-use sentry_simulator::{Category, Event, Issue, Project};
+use sentry_simulator::{Category, Event, Issue, Project, Release};
 use serde_json::Value;
 
 use super::history::Wishes;
@@ -209,43 +209,45 @@ impl<'a> Court<'a> {
         )]
     }
 
-    /// Whether an issue has events that came to it, and not only some that were taken out of a merge. Those are old, and
-    /// no window has them.
+    /// Whether an issue has events that came to it, and not only some that a merge or its undoing brought. Those may be
+    /// so old that no window has them.
     fn has_own(&self, issue: u64, events: &[&Event]) -> bool {
-        let ledger = &self.evidence.ledger;
-        events.iter().any(|event| ledger.events[&event.hex()].visible >= ledger.issues[&issue])
+        events.iter().any(|event| self.evidence.ledger.origins[&event.hex()] == issue)
     }
 
+    /// Releases, and what hangs on them.
     fn releases(&self) -> Vec<String> {
-        let projects: BTreeSet<u64> = self.projects().map(|project| project.id).collect();
+        let promised = self.promised_releases();
         let mut charges = Vec::new();
-        for stream in ["releases", "release"].into_iter().filter(|stream| self.wants(stream)) {
-            let releases = self.evidence.organization.releases.iter();
-            let promised: Vec<_> = releases
-                .filter(|release| release.projects.iter().any(|project| projects.contains(project)))
-                .filter(|release| !self.evidence.ledger.doubtful.contains(&release.version))
-                .filter(|release| {
-                    self.is_on_time(self.evidence.ledger.releases[&release.version], RELEASES_LATE - SLACK)
-                })
-                .collect();
-            let key = |release: &sentry_simulator::Release| {
-                if stream == "release" { release.id.to_string() } else { release.version.clone() }
-            };
-            let lost: Vec<_> =
-                promised.iter().filter(|release| !self.evidence.target.has(stream, &key(release))).collect();
-            if let Some(first) = lost.first() {
-                let known = self.evidence.ledger.releases[&first.version];
+        for stream in ["releases", "release", "commits", "deploys"].into_iter().filter(|stream| self.wants(stream)) {
+            let keys =
+                promised.iter().flat_map(|release| keys(stream, release).into_iter().map(move |key| (release, key)));
+            let lost: Vec<_> = keys.filter(|(_, key)| !self.evidence.target.has(stream, key)).collect();
+            if let Some((release, key)) = lost.first() {
+                let known = self.evidence.ledger.releases[&release.version];
                 let begin = self.evidence.ledger.first_run.unwrap_or(0);
-                let (lost, all) = (lost.len(), promised.len());
                 charges.push(format!(
-                    "(b) {stream}: {lost} of {all} are lost, such as {}, dated {} s, visible {} s",
-                    first.version,
+                    "(b) {stream}: {} rows of {} releases are lost, such as {key} of {}, dated {} s, visible {} s",
+                    lost.len(),
+                    promised.len(),
+                    release.version,
                     known.time - begin,
                     known.visible - begin
                 ));
             }
         }
         charges
+    }
+
+    fn promised_releases(&self) -> Vec<&'a Release> {
+        let ledger = &self.evidence.ledger;
+        let projects: BTreeSet<u64> = self.projects().map(|project| project.id).collect();
+        let is_promised = |release: &&Release| {
+            release.projects.iter().any(|project| projects.contains(project))
+                && !ledger.doubtful.contains(&release.version)
+                && self.is_on_time(ledger.releases[&release.version], RELEASES_LATE - SLACK)
+        };
+        self.evidence.organization.releases.iter().filter(is_promised).collect()
     }
 
     /// What full tables have at the end.
@@ -296,6 +298,16 @@ impl<'a> Court<'a> {
             }
         }
         charges
+    }
+}
+
+/// The keys of the rows that a release has in a stream.
+fn keys(stream: &str, release: &Release) -> Vec<String> {
+    match stream {
+        "release" => vec![release.id.to_string()],
+        "commits" => release.commits.iter().map(|commit| commit.sha.clone()).collect(),
+        "deploys" => release.deploys.iter().map(|deploy| deploy.id.to_string()).collect(),
+        _ => vec![release.version.clone()],
     }
 }
 
