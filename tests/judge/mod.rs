@@ -73,9 +73,6 @@ fn shortest(history: &History) -> Option<(History, Case)> {
 
 #[test]
 fn histories() {
-    if number("TAP_SENTRY_JUDGE").is_none() && number("SEED").is_none() && number("HISTORIES").is_none() {
-        return say("SKIPPED: the judge. Set TAP_SENTRY_JUDGE=1 to play 40 histories");
-    }
     let now = Utc::now();
     let seeds: Vec<u64> = match number("SEED") {
         Some(seed) => vec![seed],
