@@ -7,7 +7,7 @@ use crate::singer::catalog::Catalog;
 use crate::singer::selection::stream_is_selected;
 use crate::streams::{self, Source, Stream};
 
-/// The options that decide which streams and records are written.
+/// The options that decide which streams and records are written, and what of them may be missing.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
     /// Slug to write into records and keys, if there are several organizations.
@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) keep_unknown: bool,
     /// If a catalog selects every stream, read every stream, and not the default ones alone.
     pub(crate) all_streams: bool,
+    /// Beginnings of gaps that fail no run.
+    pub(crate) accepted_gaps: Vec<String>,
 }
 
 /// The streams to read, in the order of the table.

@@ -58,6 +58,7 @@ impl Inputs {
             projects_only: !config.projects.is_first_shard(),
             keep_unknown: config.keep_unknown_fields,
             all_streams: config.all_streams,
+            accepted_gaps: config.accepted_gaps.clone(),
         };
         let states = states.switch_organization(&config.organization);
         let output = Output::new(writer, states, self.catalog.as_ref(), &options)?;

@@ -17,7 +17,7 @@ use crate::streams::{Source, Stream};
 use crate::sync::session::Session;
 use crate::terminal::logging::metric;
 
-/// Logs the summary. Returns what is missing; `None` if every selected stream was read to its end.
+/// Logs the summary. Returns what is missing; `None` if every selected stream was read to its end, but for accepted gaps.
 pub(crate) fn summarize(session: &Session) -> Option<String> {
     let mut missing = Vec::new();
     for output in session.output.streams() {
@@ -35,10 +35,11 @@ pub(crate) fn summarize(session: &Session) -> Option<String> {
         } else {
             warn!("{line}");
         }
-        if let Some(first) = tally.gaps.first() {
-            let more = tally.gaps.len() - 1;
+        let mut failing = tally.gaps.iter().filter(|gap| !gap.is_accepted);
+        if let Some(first) = failing.next() {
+            let more = failing.count();
             let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
-            missing.push(format!("{name}: {first}{more}"));
+            missing.push(format!("{name}: {}{more}", first.what));
         }
     }
     let status = if missing.is_empty() { "succeeded" } else { "failed" };
@@ -104,7 +105,9 @@ fn remarks(tally: &Tally) -> String {
         add(format!("{} characters that targets refuse replaced by U+FFFD", tally.notes.replaced_characters));
     }
     if !tally.gaps.is_empty() {
-        add(format!("could not be read: {}", tally.gaps.len()));
+        let accepted = tally.gaps.iter().filter(|gap| gap.is_accepted).count();
+        let of_these = if accepted > 0 { format!(" (accepted: {accepted})") } else { String::new() };
+        add(format!("could not be read: {}{of_these}", tally.gaps.len()));
     }
     text
 }

@@ -15,6 +15,7 @@ use crate::commands::ending::Ending;
 use crate::commands::inputs::{Inputs, announce, runtime};
 use crate::commands::summary::summarize;
 use crate::config::Config;
+use crate::output::accepted::accepts;
 use crate::singer::writer::Writer;
 use crate::sync::schedule;
 use crate::sync::session::Session;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future
     let (mut stop, mut states, mut failures) = (Box::pin(stop), inputs.states.clone(), Vec::new());
     let deadline = inputs.config.max_run.map(|most| began + most);
     let mut organizations = inputs.config.each_organization().into_iter();
+    let mut idle = inputs.config.accepted_gaps.clone();
     while let Some(config) = organizations.next() {
         let session = inputs.session(&runtime, config, states, writer.clone())?;
         announce(&session);
@@ -63,15 +65,22 @@ pub(crate) fn run(cli: &Cli, out: impl Write + Send + 'static, stop: impl Future
                 return Ok(Ending::Stopped(signal));
             }
             End::OutOfTime => {
+                idle.clear(); // what was not read may have them
                 failures.extend(out_of_time(&session, &runtime, organizations).err());
                 break;
             }
-            End::Ended(result) => failures.extend(finish(&session, &runtime, result).err()),
+            End::Ended(result) => {
+                idle.retain(|entry| result.is_ok() && !occurred(entry, &session));
+                failures.extend(finish(&session, &runtime, result).err());
+            }
         }
         states = session.output.state.into_states();
         if matches!(failures.last(), Some(SyncError::Closed(_))) {
             break;
         }
+    }
+    for entry in idle {
+        info!("accepted_gaps: {entry:?} did not occur");
     }
     drop(writer); // closes the channel: the thread writes what it has and ends
     let written = thread.finish().context("cannot write to stdout");
@@ -94,6 +103,14 @@ fn out_of_time(session: &Session, runtime: &Runtime, others: impl Iterator<Item 
     warn!("max_run_minutes are over; left for the next run: {}", left.join(", "));
     let written = runtime.block_on(session.output.state.advance(|_| ())).map_err(SyncError::from);
     finish(session, runtime, written)
+}
+
+/// Whether an entry of `accepted_gaps` accepts a gap of the organization.
+fn occurred(entry: &str, session: &Session) -> bool {
+    session.output.streams().any(|output| {
+        let text = |what: &str| format!("{}: {what}", output.stream.tap_stream_id);
+        output.tally().gaps.iter().any(|gap| accepts(entry, &text(&gap.what)))
+    })
 }
 
 /// The streams that this run has not read to its own time.

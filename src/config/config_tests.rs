@@ -171,3 +171,12 @@ fn a_password_in_the_address_is_hidden_also_where_the_scheme_is_left_out() {
         assert!(message.contains("base_url") && !message.contains("password@"), "{message}");
     }
 }
+
+#[test]
+fn accepted_gaps_are_texts_and_empty_ones_are_none() {
+    let accepted = |value: Value| config(json!({"accepted_gaps": value})).expect("a config").accepted_gaps;
+    assert_eq!(accepted(Value::Null), [""; 0]);
+    assert_eq!(accepted(json!(["events: issue 7", " ", ""])), ["events: issue 7"]);
+    assert_eq!(accepted(json!("teams, issues: hidden projects,")), ["teams", "issues: hidden projects"]);
+    assert!(problems(json!({"accepted_gaps": [{"stream": "teams"}]})).contains("accepted_gaps is"));
+}

@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) activate_version: bool,
     /// The longest that a run may take; `None` means as long as it takes.
     pub(crate) max_run: Option<Duration>,
+    /// Gaps that fail no run: beginnings of their texts in the log.
+    pub(crate) accepted_gaps: Vec<String>,
     /// The user's own queries; each is a stream.
     pub(crate) queries: Vec<Query>,
     /// If a catalog selects every stream, read every stream, and not the default ones alone.
@@ -176,6 +178,7 @@ impl Config {
         }
         let all_streams = values.boolean("all_streams").unwrap_or(false);
         let max_run = read_max_run(&mut values);
+        let accepted_gaps = values.list("accepted_gaps");
         match (start_date, client) {
             (Some(start_date), Some(client)) if values.problems.is_empty() => Ok(Self {
                 organization,
@@ -191,6 +194,7 @@ impl Config {
                 keep_unknown_fields,
                 activate_version,
                 max_run,
+                accepted_gaps,
                 queries,
                 all_streams,
                 client,

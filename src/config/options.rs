@@ -182,6 +182,12 @@ pub const OPTIONS: &[ConfigOption] = &[
         None,
         "Minutes after which a run ends well and leaves the rest to the next one; no limit without it",
     ),
+    option(
+        "accepted_gaps",
+        Kind::List,
+        None,
+        "Gaps that do not fail a run, as the log names them: a stream, or the beginning of a gap's text",
+    ),
     option("max_retries", Kind::Integer, Some("8"), "Retries of a request that failed in a way that may pass"),
     option(
         "request_timeout",

@@ -2,6 +2,7 @@
 //!
 //! Knows streams and messages, not how Sentry is read.
 
+pub(crate) mod accepted;
 pub(crate) mod state_writer;
 pub(crate) mod stream;
 

@@ -14,6 +14,7 @@ use crate::catalog::discover::{self, ORGANIZATION_SLUG};
 use crate::catalog::select::Options;
 use crate::json::row::Row;
 use crate::json::text;
+use crate::output::accepted::accepts;
 use crate::sentry::endpoint::PathValues;
 use crate::singer::catalog::Catalog;
 use crate::singer::message;
@@ -34,7 +35,16 @@ pub(crate) struct Tally {
     /// Number of rows or parents that were skipped, by reason.
     pub(crate) skipped: BTreeMap<String, u64>,
     /// Parts that could not be read. Each is a gap of the run.
-    pub(crate) gaps: Vec<String>,
+    pub(crate) gaps: Vec<Gap>,
+}
+
+/// A part that could not be read.
+#[derive(Debug, Clone)]
+pub(crate) struct Gap {
+    /// What it is, without the stream's name.
+    pub(crate) what: String,
+    /// Whether the user accepts it. Then it does not fail the run; the bookmark stays all the same.
+    pub(crate) is_accepted: bool,
 }
 
 /// One selected stream: how its records are made, and their tally.
@@ -50,6 +60,8 @@ pub(crate) struct StreamOutput {
     version: OnceLock<i64>,
     /// Whether rows may be missing although no gap is known.
     incomplete: AtomicBool,
+    /// Beginnings of gaps that the user accepts.
+    accepted: Vec<String>,
     projection: Projection,
     schema: Mutex<Option<Vec<u8>>>,
     tally: Mutex<Tally>,
@@ -82,8 +94,8 @@ impl StreamOutput {
         let line = message::schema_line(stream.tap_stream_id, &schema, &keys, stream.replication_key());
         let organization = options.organization.as_deref().map(text::quote);
         let (schema, tally, version) = (Mutex::new(Some(line)), Mutex::default(), OnceLock::new());
-        let incomplete = AtomicBool::new(false);
-        Ok(Self { stream, full_table, organization, version, incomplete, projection, schema, tally })
+        let (incomplete, accepted) = (AtomicBool::new(false), options.accepted_gaps.clone());
+        Ok(Self { stream, full_table, organization, version, incomplete, accepted, projection, schema, tally })
     }
 
     /// Whether records have this field.
@@ -141,9 +153,15 @@ impl StreamOutput {
 
     /// Notes and logs a part that could not be read.
     pub(crate) fn gap(&self, what: impl Into<String>) {
-        let what = what.into();
-        warn!("{}: {what}", self.stream.tap_stream_id);
-        lock(&self.tally).gaps.push(what);
+        self.add_gap(what.into(), false);
+    }
+
+    /// Adds a gap, which is accepted if the user names it, or if it `follows` from accepted ones.
+    fn add_gap(&self, what: String, follows: bool) {
+        let text = format!("{}: {what}", self.stream.tap_stream_id);
+        let is_accepted = follows || self.accepted.iter().any(|entry| accepts(entry, &text));
+        warn!("{text}{}", if is_accepted { " (accepted)" } else { "" });
+        lock(&self.tally).gaps.push(Gap { what, is_accepted });
     }
 
     /// How many parts could not be read so far.
@@ -168,13 +186,14 @@ impl StreamOutput {
             self.may_be_incomplete();
         }
         if parent.has_gaps() && !self.has_gaps() {
-            self.gap(format!("{}, whose rows it is read below, has a gap", parent.stream.tap_stream_id));
+            let what = format!("{}, whose rows it is read below, has a gap", parent.stream.tap_stream_id);
+            self.add_gap(what, parent.tally().gaps.iter().all(|gap| gap.is_accepted));
         }
     }
 
     /// Notes and logs a part that could not be read, unless it was noted before.
     pub(crate) fn gap_once(&self, what: &str) {
-        if !lock(&self.tally).gaps.iter().any(|gap| gap == what) {
+        if !lock(&self.tally).gaps.iter().any(|gap| gap.what == what) {
             self.gap(what);
         }
     }

@@ -4,6 +4,7 @@
 //! Gap: a part is missing, the last line says so, and its bookmark stays. Fatal: the run ends and says why.
 //! A run never loses something silently.
 
+mod accepted;
 mod errors;
 mod links;
 mod malformed_rows;
