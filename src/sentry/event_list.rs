@@ -172,7 +172,12 @@ impl<'a> EventList<'a> {
         }
         let has_windows = !self.ignores_window && self.client.dialect.supports(Capability::EventWindows);
         if let Some(last) = self.last_second.filter(|_| self.in_order && has_windows) {
-            self.window.end = self.window.end.min(last + TimeDelta::seconds(1));
+            let end = last + TimeDelta::seconds(1);
+            // Where nothing but this second was left, its rows have no order. It is read by itself.
+            if end >= self.window.end && self.restarts > 1 {
+                self.read_by_itself(last);
+            }
+            self.window.end = if self.boundary.is_some() { last } else { self.window.end.min(end) };
         }
         debug!("{} goes on from {}", self.endpoint.paths[0], self.window.end);
         self.last_second = None;
@@ -233,13 +238,16 @@ impl<'a> EventList<'a> {
         let totally_ordered = self.form.sample || self.endpoint.limit_group == LimitGroup::ProjectEvents;
         let has_windows = !self.ignores_window && self.client.dialect.supports(Capability::EventWindows);
         if self.last_second == Some(first) && has_windows && !totally_ordered {
-            let window = Window { start: first, end: first + TimeDelta::seconds(1) };
-            // The order of samples is fixed within a second too. A server without samples gives the second on one page,
-            // or the row stays hidden.
-            let form = Form { sample: true, ..self.form };
-            let pages = Pages::new(self.client, request(self.endpoint, &self.values, window, form));
-            self.boundary = Some((first, pages));
+            self.read_by_itself(first);
         }
+    }
+
+    /// Begins to read one second. The order of samples is fixed within a second too. A server without samples gives the
+    /// second on one page, or the row stays hidden.
+    fn read_by_itself(&mut self, second: Time) {
+        let window = Window { start: second, end: second + TimeDelta::seconds(1) };
+        let form = Form { sample: true, ..self.form };
+        self.boundary = Some((second, Pages::new(self.client, request(self.endpoint, &self.values, window, form))));
     }
 
     /// Everything newer than this second is on the pages so far. A second that is read again is not complete yet.

@@ -37,7 +37,7 @@ fn a_bookmark_in_the_future_is_said_aloud_and_begins_anew() {
         "events": {"start": text(simulator.now()), "projects": {&ids[0]: {"start": future}, &ids[1]: {}}},
         "releases": {"start": future},
         "release_files": {"start": future},
-        "release": {"progress_markers": {"end": future, "until": "2020-01-01T00:00:00Z"}},
+        "release": {"progress_markers": [{"end": future, "until": "2020-01-01T00:00:00Z"}]},
     }});
     let streams = ["issues", "events", "releases", "release", "release_files"];
     let whole = Tap::new(&simulator).only(&["release_files"]).sync().records("release_files").len();

@@ -247,7 +247,7 @@ fn half_read(run: &Run, stream: &str) -> serde_json::Value {
 /// Where the first state in the middle of a stream is.
 fn middle(run: &Run, stream: &str) -> usize {
     let is_half_read =
-        |message: &serde_json::Value| message["value"]["bookmarks"][stream]["progress_markers"].is_object();
+        |message: &serde_json::Value| message["value"]["bookmarks"][stream]["progress_markers"][0].is_object();
     run.messages.iter().position(is_half_read).expect("a state in the middle")
 }
 

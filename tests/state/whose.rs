@@ -62,10 +62,10 @@ fn progress_of_an_earlier_version_is_dropped_and_its_bookmarks_hold() {
     let now = chrono::Utc::now();
     let state = json!({
         "bookmarks": {
-            "releases": {"progress_markers": {"end": time(simulator.now()), "until": "2020-01-01T00:00:00Z"}},
+            "releases": {"progress_markers": [{"end": time(simulator.now()), "until": "2020-01-01T00:00:00Z"}]},
             "teams": {"start": time(now)},
         },
-        "progress_markers": {"began": time(now), "done": ["teams"]},
+        "progress_markers": [{"began": time(now), "done": ["teams"]}],
     });
     let run = Tap::new(&simulator).only(&["releases", "teams"]).state(state).sync();
     assert_eq!(run.keys("releases", "version"), whole.keys("releases", "version"));
@@ -91,7 +91,7 @@ fn a_query_that_is_changed_under_its_name_is_read_from_the_start() {
     assert!(again.records("mine").is_empty() && !again.stderr.contains("has changed"), "{}", again.stderr);
     // Nor does the progress of an interrupted run hold for it.
     let middle =
-        first.messages.iter().find(|message| message["value"]["bookmarks"]["mine"]["progress_markers"].is_object());
+        first.messages.iter().find(|message| message["value"]["bookmarks"]["mine"]["progress_markers"][0].is_object());
     let middle = middle.expect("a state in the middle")["value"].clone();
     let rest = query(&simulator, &before).state(middle.clone()).sync();
     assert!(rest.records("mine").len() < 290, "the same query goes on");

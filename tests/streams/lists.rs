@@ -32,7 +32,7 @@ fn versions(simulator: &Simulator) -> BTreeSet<String> {
 /// The states of a run with progress in the middle of a list.
 fn half_read<'a>(run: &'a Run, stream: &'a str) -> impl Iterator<Item = &'a Value> {
     let states = run.messages.iter().filter(|message| message["type"] == "STATE").map(|message| &message["value"]);
-    states.filter(move |state| state["bookmarks"][stream]["progress_markers"].is_object())
+    states.filter(move |state| state["bookmarks"][stream]["progress_markers"][0].is_object())
 }
 
 /// What a target has that saw everything up to a state, and then the run that goes on from there.

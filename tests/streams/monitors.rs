@@ -85,7 +85,7 @@ fn checkins_are_read_as_far_back_as_the_monitor_lets_them_change_and_written_onc
 fn after_an_interruption_parents_that_moved_are_read() {
     let simulator = simulator(Settings::self_hosted());
     let whole = tap(&simulator).sync();
-    let is_half_read = |state: &&Value| state["bookmarks"]["monitor_checkins"]["progress_markers"].is_object();
+    let is_half_read = |state: &&Value| state["bookmarks"]["monitor_checkins"]["progress_markers"][0].is_object();
     let mut states =
         whole.messages.iter().filter(|message| message["type"] == "STATE").map(|message| &message["value"]);
     let state = states.rfind(is_half_read).expect("a state in the middle").clone();
@@ -93,7 +93,7 @@ fn after_an_interruption_parents_that_moved_are_read() {
     let rest = |state: &Value| tap(&simulator).state(state.clone()).sync().keys("monitor_checkins", "id").len();
     assert!(rest(&state) < all);
     let mut moved = state;
-    moved["bookmarks"]["monitor_checkins"]["progress_markers"]["list"] = "0123456789abcdef".into();
+    moved["bookmarks"]["monitor_checkins"]["progress_markers"][0]["list"] = "0123456789abcdef".into();
     moved["bookmarks"]["monitor_checkins"]["rows"] = Value::Null;
     assert_eq!(rest(&moved), all);
 }

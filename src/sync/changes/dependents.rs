@@ -125,7 +125,7 @@ impl<'a> Dependent<'a> {
             |progress: &mut Progress| idle.into_iter().for_each(|(id, start)| progress.finish_project(id, start));
         checkpoint.advance_page(begin).await?;
         incomplete.extend(match &self.child {
-            None => read_events(self.session, &checkpoint, tasks).await?,
+            None => read_events(self.session, tasks).await?,
             Some(child) => self.read_children(&checkpoint, child, tasks).await?,
         });
         self.finish(&checkpoint, set, &incomplete).await

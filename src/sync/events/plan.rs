@@ -175,9 +175,9 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// Requests for a list of `rows`: at least one.
+/// Requests for a list of `rows`: at least one. Each page after the first begins with the last row of the one before.
 pub(crate) fn pages(rows: u64, page: u64) -> u64 {
-    rows.div_ceil(page).max(1)
+    1 + rows.saturating_sub(page).div_ceil((page - 1).max(1))
 }
 
 #[cfg(test)]

@@ -9,12 +9,10 @@ use crate::sync::events::plan::AccessPath;
 use crate::sync::events::planner;
 use crate::sync::events::project::{Completeness, read_project};
 use crate::sync::events::task::EventTask;
-use crate::sync::session::Session;
-use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
-use crate::sync::session::lookup::project_now;
-use crate::sync::session::tolerance::tolerate_project;
+use crate::sync::session::tolerance::{gap_of_project, now, skip_project};
+use crate::sync::session::{Project, Session};
 
 /// Projects read side by side, each by one list; the client's buckets decide how many requests really fly. Enough to use
 /// a rate of 40 a second where an answer takes half a second.
@@ -25,7 +23,6 @@ const PROJECTS_AT_ONCE: usize = 8;
 /// Reads the events of all tasks. Returns the projects that have to be read again.
 pub(crate) async fn read_events(
     session: &Session,
-    checkpoint: &Checkpoint<'_>,
     mut tasks: Vec<EventTask<'_>>,
 ) -> Result<BTreeSet<String>, SyncError> {
     planner::decide(session, &mut tasks).await;
@@ -34,15 +31,8 @@ pub(crate) async fn read_events(
     }
     let incomplete = RefCell::new(BTreeSet::new());
     let one = async |task: EventTask<'_>| {
-        let project = task.project;
-        let mut result = read_project(session, &task).await;
-        if is_gone(&result) {
-            result = once_more(session, &task, result).await?;
-        }
-        let again = matches!(&result, Ok(Completeness::ReadAgain));
-        let outputs = checkpoint.outputs().iter().copied();
-        if tolerate_project(session, outputs, project, result.map(drop)).await?.is_some() || again {
-            incomplete.borrow_mut().insert(project.id.clone());
+        if read_or_note(session, &task).await? == Completeness::ReadAgain {
+            incomplete.borrow_mut().insert(task.project.id.clone());
         }
         Ok::<(), SyncError>(())
     };
@@ -53,19 +43,27 @@ pub(crate) async fn read_events(
     Ok(incomplete.into_inner())
 }
 
-fn is_gone(result: &Result<Completeness, SyncError>) -> bool {
-    matches!(result, Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone)
+/// Reads a project, or notes why it cannot be read.
+async fn read_or_note(session: &Session, task: &EventTask<'_>) -> Result<Completeness, SyncError> {
+    let outputs = || task.checkpoint.outputs().iter().copied();
+    let mut result = read_project(session, task).await;
+    if let Err(SyncError::Api(error)) = &result
+        && error.tolerance() == Tolerance::Gone
+    {
+        let Some(now) = now(session, task.project).await? else {
+            skip_project(outputs(), task.project, error);
+            return Ok(Completeness::Whole);
+        };
+        result = once_more(session, task, &now).await;
+    }
+    let again = matches!(&result, Ok(Completeness::ReadAgain));
+    let failed = gap_of_project(outputs(), task.project, result.map(drop))?.is_some();
+    Ok(if again || failed { Completeness::ReadAgain } else { Completeness::Whole })
 }
 
-/// Reads a project whose path answered 404, if it is still there: its slug may have been changed.
-async fn once_more(
-    session: &Session,
-    task: &EventTask<'_>,
-    result: Result<Completeness, SyncError>,
-) -> Result<Result<Completeness, SyncError>, SyncError> {
-    let Some(project) = project_now(session, task.project).await? else { return Ok(result) };
+/// Reads a project that is still there, although its path answered 404: its slug may have been changed.
+async fn once_more(session: &Session, task: &EventTask<'_>, now: &Project) -> Result<Completeness, SyncError> {
     let progress = task.checkpoint.progress().unwrap_or_default();
-    let partition = progress.partition(&project.id, task.start).unwrap_or_default();
-    let task = EventTask { project: &project, partition, ..task.clone() };
-    Ok(read_project(session, &task).await)
+    let partition = progress.partition(&now.id, task.start).unwrap_or_default();
+    read_project(session, &EventTask { project: now, partition, ..task.clone() }).await
 }

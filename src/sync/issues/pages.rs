@@ -27,7 +27,6 @@ use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
 use crate::time::Time;
 
-/// Times that the newest part of a window is looked at again.
 const MAX_RECHECKS: usize = 5;
 
 /// One reading of a list, with what is read along with it.
@@ -88,7 +87,7 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         Self { session, checkpoint, list, name, of, resume_point, has_windows, by_creation, positions, any }
     }
 
-    /// Whether any page has come.
+    /// Whether a page has come.
     pub(crate) fn any(&self) -> bool {
         self.any.get()
     }

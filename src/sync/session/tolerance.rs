@@ -9,9 +9,9 @@ use tracing::{debug, warn};
 use crate::output::stream::StreamOutput;
 use crate::sentry::endpoint::PathValues;
 use crate::sentry::error::{ApiError, Tolerance};
-use crate::streams::{self, Stream};
+use crate::streams::Stream;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::lookup::{Standing, look_up};
+use crate::sync::session::lookup::{Standing, look_up, project_now};
 use crate::sync::session::{Project, Session, reads_with};
 
 /// Said of what an issue list named and its own request did not find.
@@ -132,38 +132,54 @@ pub(crate) async fn tolerate_project<'a>(
     project: &Project,
     result: Result<(), SyncError>,
 ) -> Result<Option<ApiError>, SyncError> {
-    let error = match result {
-        Ok(()) => return Ok(None),
-        Err(SyncError::Api(error)) => error,
-        Err(error) => return Err(error),
-    };
-    match error.tolerance() {
-        Tolerance::Gone if is_gone(session, project).await? => {
-            for output in outputs {
-                warn!("{}: project {} is gone: {error}", output.stream.tap_stream_id, project.slug);
-                output.skip("a project that was deleted during the run (404)");
+    match result {
+        Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
+            match now(session, project).await? {
+                None => skip_project(outputs, project, &error),
+                Some(_) => return gap_of_project(outputs, project, Err(error.into())),
             }
             Ok(None)
         }
-        Tolerance::Gone | Tolerance::NotHere | Tolerance::NotOnThisServer | Tolerance::Hidden | Tolerance::Gap => {
+        result => gap_of_project(outputs, project, result),
+    }
+}
+
+/// Counts a project that the list of projects, read once more, does not have any longer.
+pub(crate) fn skip_project<'a>(
+    outputs: impl IntoIterator<Item = &'a StreamOutput>,
+    project: &Project,
+    error: &ApiError,
+) {
+    for output in outputs {
+        warn!("{}: project {} is gone: {error}", output.stream.tap_stream_id, project.slug);
+        output.skip("a project that was deleted during the run (404)");
+    }
+}
+
+/// For one project that is known to be there. Returns the error if it is a gap.
+pub(crate) fn gap_of_project<'a>(
+    outputs: impl IntoIterator<Item = &'a StreamOutput>,
+    project: &Project,
+    result: Result<(), SyncError>,
+) -> Result<Option<ApiError>, SyncError> {
+    match answer_of(result)? {
+        Answer::Read(()) => Ok(None),
+        Answer::Gone(error) | Answer::Failed(error) => {
             for output in outputs {
                 output.gap(format!("project {}: {error}", project.slug));
             }
             Ok(Some(error))
         }
-        Tolerance::EndOfRun => Err(error.into()),
     }
 }
 
-/// Whether the list of projects, read once more, does not have a project any longer.
-async fn is_gone(session: &Session, project: &Project) -> Result<bool, SyncError> {
-    let Some(projects) = streams::find("projects") else { return Ok(false) };
-    match look_up(session, projects, &session.values_of(project)).await {
-        Ok(standing) => Ok(standing == Standing::Gone),
-        Err(error) if error.tolerance() == Tolerance::EndOfRun => Err(error.into()),
-        Err(error) => {
+/// Where a project is now; `None` if it is gone. Where that cannot be told, it is where it was.
+pub(crate) async fn now(session: &Session, project: &Project) -> Result<Option<Project>, SyncError> {
+    match answer_of(project_now(session, project).await.map_err(SyncError::from))? {
+        Answer::Read(now) => Ok(now),
+        Answer::Gone(error) | Answer::Failed(error) => {
             debug!("{error}");
-            Ok(false)
+            Ok(Some(project.clone()))
         }
     }
 }
