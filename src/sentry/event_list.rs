@@ -4,9 +4,6 @@
 //! boundary in that second can hide a row (API §2.6): the second is read again by itself. Some servers ignore the
 //! window: their rows are filtered here.
 
-use std::collections::{HashSet, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use chrono::TimeDelta;
 use tracing::debug;
 
@@ -20,12 +17,10 @@ use crate::sentry::limits::group::LimitGroup;
 use crate::sentry::overlap::{OverlappingPages, Step};
 use crate::sentry::page::Page;
 use crate::sentry::pages::Pages;
+use crate::sentry::recent::Recent;
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::time::Time;
-
-/// Number of ids that are remembered to detect repeated rows. Rows repeat within a page or two of each other.
-const REMEMBERED: usize = 4096;
 
 /// Times that a list is begun anew because rows have moved, before it is given up.
 const MOST_RESTARTS: usize = 20;
@@ -48,6 +43,7 @@ pub(crate) struct EventList<'a> {
     window: Window,
     form: Form,
     pages: OverlappingPages<'a>,
+    /// Ids of its rows, to know repeated ones.
     recent: Recent,
     /// The server has sent a row outside the window.
     ignores_window: bool,
@@ -84,31 +80,6 @@ impl EventPage {
     pub(crate) fn is_newest_first(&self) -> bool {
         let times: Vec<_> = self.page.rows().flatten().map(|row| second(&row)).collect();
         times.len() > 8 && times.is_sorted_by(|a, b| a >= b) && times.first() != times.last()
-    }
-}
-
-/// The last `REMEMBERED` ids, as hashes.
-#[derive(Debug, Default)]
-struct Recent {
-    order: VecDeque<u64>,
-    ids: HashSet<u64>,
-}
-
-impl Recent {
-    fn is_new(&mut self, id: &str) -> bool {
-        let mut hasher = DefaultHasher::new();
-        id.hash(&mut hasher);
-        let hash = hasher.finish();
-        if !self.ids.insert(hash) {
-            return false;
-        }
-        self.order.push_back(hash);
-        if self.order.len() > REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.ids.remove(&oldest);
-        }
-        true
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) mod overlap;
 pub(crate) mod page;
 pub(crate) mod pages;
 pub(crate) mod patience;
+pub(crate) mod recent;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod retry;

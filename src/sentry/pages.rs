@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use tracing::warn;
 
+use crate::json::fingerprint::fingerprint;
 use crate::sentry::client::Client;
 use crate::sentry::error::ApiError;
 use crate::sentry::link::End;
@@ -28,8 +29,8 @@ pub(crate) struct Pages<'a> {
     client: &'a Client,
     request: Request,
     progress: Progress,
-    /// Cursors that the server gave. They detect a loop, which would not end.
-    cursors: HashSet<String>,
+    /// Cursors that the server gave, as fingerprints. They detect a loop, which would not end.
+    cursors: HashSet<u64>,
     novelty: Novelty,
     rows: usize,
 }
@@ -73,7 +74,7 @@ impl<'a> Pages<'a> {
     /// Asks for the next page by another cursor than the server's.
     pub(crate) fn ask_from(&mut self, cursor: String) {
         // A server that gives it back leads in a circle too.
-        self.cursors.insert(cursor.clone());
+        self.cursors.insert(fingerprint([cursor.as_str()]));
         self.request.cursor = Some(cursor);
     }
 
@@ -89,7 +90,7 @@ impl<'a> Pages<'a> {
             self.check_end(page)?;
             return Ok(Progress::Ended);
         };
-        if !self.cursors.insert(cursor.clone()) {
+        if !self.cursors.insert(fingerprint([cursor.as_str()])) {
             return Err(format!("the server's cursor {cursor} leads back to itself"));
         }
         match self.novelty.note(page) {

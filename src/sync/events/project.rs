@@ -67,9 +67,10 @@ async fn by_project(reader: &Reader<'_>) -> Result<(), SyncError> {
     let errors = || reader.task.issues.iter().copied().filter(|issue| issue.is_error);
     if errors().next().is_some() && !reader.checkpoint.partition().listed {
         let fresh = reader.checkpoint.partition().until.is_none();
-        let mut given = Given::default();
+        let counts = fresh && !sampling.is_on();
+        let mut given = if counts { Given::of(errors()) } else { Given::default() };
         newest(reader, reader.project_list(), None, &mut samples, &mut given).await?;
-        if fresh && !sampling.is_on() {
+        if counts {
             let (short, given) = (given.short(errors()), RefCell::new(given));
             let read = async |issue: &ChangedIssue| read_short_issue(reader, issue, &given).await;
             reader.checkpoint.again(short.into_iter(), read).await?;
@@ -101,15 +102,20 @@ async fn by_project(reader: &Reader<'_>) -> Result<(), SyncError> {
 }
 
 /// Reads an issue by itself, of which a list gave fewer events than were announced.
-async fn read_short_issue(reader: &Reader<'_>, issue: &ChangedIssue, given: &RefCell<Given>) -> Result<(), SyncError> {
-    let mut list = reader.issue_list(issue, false, None);
-    let before = given.borrow().total();
+async fn read_short_issue(
+    reader: &Reader<'_>,
+    issue: &ChangedIssue,
+    given: &RefCell<Given<'_>>,
+) -> Result<(), SyncError> {
+    let (mut list, mut count) = (reader.issue_list(issue, false, None), 0);
+    let (before, came) = (given.borrow().total(), given.borrow().came(issue));
     while let Some(page) = list.next().await? {
         reader.say_what_may_be_hidden(&page);
+        count += page.rows().count() as u64;
         let rows = given.borrow_mut().take(page.rows().collect(), Some(&issue.id));
         reader.records.write(rows, Some(&issue.id)).await?;
     }
-    if given.borrow().total() == before {
+    if given.borrow().has_nothing_new(before, came, count) {
         reader.warn_of_announced(issue);
     }
     Ok(())
@@ -121,7 +127,7 @@ async fn newest(
     mut list: EventList<'_>,
     issue: Option<&str>,
     samples: &mut Samples,
-    given: &mut Given,
+    given: &mut Given<'_>,
 ) -> Result<(), SyncError> {
     let most = reader.session.config.sampling.max_per_project;
     let left = || most.map_or(u64::MAX, |most| most.saturating_sub(reader.total.get()));
@@ -159,26 +165,28 @@ async fn whole_issue(reader: &Reader<'_>, issue: &ChangedIssue) -> Result<(), Sy
     let announced = issue.events.filter(|_| until.is_none() && issue.since.is_none());
     if announced.is_some_and(|announced| given.total() < announced) {
         let before = given.total();
-        issue_pages(reader, issue, None, &mut given).await?;
-        if given.total() == before {
+        let count = issue_pages(reader, issue, None, &mut given).await?;
+        if given.has_nothing_new(before, before, count) {
             reader.warn_of_announced(issue);
         }
     }
     Ok(())
 }
 
+/// Writes an issue's list. Returns the number of its rows.
 async fn issue_pages(
     reader: &Reader<'_>,
     issue: &ChangedIssue,
     until: Option<Time>,
-    given: &mut Given,
-) -> Result<(), SyncError> {
-    let (mut list, mut pages) = (reader.issue_list(issue, false, until), 0);
+    given: &mut Given<'_>,
+) -> Result<u64, SyncError> {
+    let (mut list, mut pages, mut count) = (reader.issue_list(issue, false, until), 0, 0);
     while let Some(page) = list.next().await? {
         reader.say_what_may_be_hidden(&page);
         pages += 1;
+        count += page.rows().count() as u64;
         reader.records.write(given.take(page.rows().collect(), Some(&issue.id)), Some(&issue.id)).await?;
         reader.note_pages(issue, pages, page.until).await?;
     }
-    Ok(())
+    Ok(count)
 }
