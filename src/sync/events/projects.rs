@@ -54,7 +54,8 @@ async fn read_or_note(session: &Session, task: &EventTask<'_>) -> Result<Complet
             skip_project(outputs(), task.project, error);
             return Ok(Completeness::Whole);
         };
-        result = once_more(session, task, &now).await;
+        // Boxed, so that the many projects that need it not do not hold room for it.
+        result = Box::pin(once_more(session, task, &now)).await;
     }
     let again = matches!(&result, Ok(Completeness::ReadAgain));
     let failed = gap_of_project(outputs(), task.project, result.map(drop))?.is_some();
