@@ -1,4 +1,4 @@
-//! Reads a body to its end, and unpacks it while it arrives. Does not know what the body holds.
+//! Reads a body to its end and unpacks it, a long one while it arrives. Does not know what the body holds.
 
 use std::fmt;
 use std::io::Write;
@@ -13,6 +13,9 @@ const MAX_BYTES: usize = 1 << 30;
 const MAX_PREALLOCATED: u64 = 1 << 20;
 /// About how many times longer JSON rows are than their gzip.
 const GZIP_RATIO: u64 = 8;
+/// Packed bytes that are held before unpacking begins. What unpacks needs 50 kB, and room for the whole body. An ordinary
+/// page takes both only when it has come, so many answers that arrive side by side take little.
+const MOST_HELD: usize = 64 << 10;
 
 /// Why there is no whole answer.
 #[derive(Debug)]
@@ -45,19 +48,31 @@ impl From<reqwest::Error> for Broken {
 pub(crate) async fn read(mut response: Response) -> Result<Vec<u8>, Broken> {
     let packed = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding.as_bytes() == b"gzip");
     let length = response.content_length().unwrap_or_default();
-    let expected = length.saturating_mul(if packed { GZIP_RATIO } else { 1 }).min(MAX_PREALLOCATED);
-    let mut body = Limited(Vec::with_capacity(usize::try_from(expected).unwrap_or_default()));
     if !packed {
+        let mut body = room(length);
         while let Some(chunk) = response.chunk().await? {
             body.write_all(&chunk).map_err(|_| Broken::TooLong)?;
         }
         return Ok(body.0);
     }
-    let mut decoder = MultiGzDecoder::new(body);
+    let mut held = Vec::new();
+    while held.len() < MOST_HELD
+        && let Some(chunk) = response.chunk().await?
+    {
+        held.extend_from_slice(&chunk);
+    }
+    let mut decoder = MultiGzDecoder::new(room(length.max(held.len() as u64).saturating_mul(GZIP_RATIO)));
+    decoder.write_all(&held).map_err(broken)?;
+    drop(held);
     while let Some(chunk) = response.chunk().await? {
         decoder.write_all(&chunk).map_err(broken)?;
     }
     Ok(decoder.finish().map_err(broken)?.0)
+}
+
+/// Room for a body of about so many bytes.
+fn room(expected: u64) -> Limited {
+    Limited(Vec::with_capacity(usize::try_from(expected.min(MAX_PREALLOCATED)).unwrap_or_default()))
 }
 
 fn broken(error: std::io::Error) -> Broken {
