@@ -85,10 +85,9 @@ impl<'a> Dependent<'a> {
         Some(self.checkpoint(Time::MIN_UTC)?.interrupted()?.end)
     }
 
-    /// Whether an interrupted run has done a project up to `end`.
-    pub(crate) fn has_done(&self, project: &str, end: Time) -> bool {
-        let progress = self.checkpoint(end).and_then(|checkpoint| checkpoint.progress());
-        progress.is_some_and(|progress| progress.has_done(project, self.start(project)))
+    /// What an interrupted run has done of the window up to `end`.
+    pub(crate) fn progress(&self, end: Time) -> Progress {
+        self.checkpoint(end).and_then(|checkpoint| checkpoint.progress()).unwrap_or_default()
     }
 
     /// Where a project has to be read from.

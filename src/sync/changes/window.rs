@@ -8,6 +8,7 @@ use tracing::{debug, warn};
 
 use crate::sentry::dialect::Capability;
 use crate::sentry::window::Window;
+use crate::singer::progress::Progress;
 use crate::singer::state::Bookmark;
 use crate::sync::changes::bookmarks::{self, ProjectSet};
 use crate::sync::changes::dependents::Dependent;
@@ -87,6 +88,8 @@ impl<'a> SyncWindow<'a> {
     pub(crate) fn scan_scopes(&self) -> BTreeMap<Time, ScanScope> {
         let mut scopes: BTreeMap<Time, ScanScope> = BTreeMap::new();
         let config = &self.session.config;
+        let done: Vec<(&Dependent<'_>, Progress)> =
+            self.dependents.iter().map(|dependent| (dependent, dependent.progress(self.end))).collect();
         for project in self.projects.read {
             if let Some(bookmark) = &self.issues {
                 let start = if self.refresh {
@@ -96,8 +99,11 @@ impl<'a> SyncWindow<'a> {
                 };
                 scopes.entry(start).or_default().emit.insert(project.id.clone());
             }
-            for dependent in self.dependents.iter().filter(|dependent| !dependent.has_done(&project.id, self.end)) {
-                scopes.entry(dependent.start(&project.id)).or_default().detect.insert(project.id.clone());
+            for (dependent, progress) in &done {
+                let start = dependent.start(&project.id);
+                if !progress.has_done(&project.id, start) {
+                    scopes.entry(start).or_default().detect.insert(project.id.clone());
+                }
             }
         }
         scopes.retain(|start, _| *start < self.end);

@@ -103,12 +103,19 @@ impl<'a> Checkpoint<'a> {
 
     /// What earlier runs could not read of a project, or found gone.
     pub(crate) fn pending(&self, project: &Project) -> Vec<Pending> {
-        self.all_pending().into_iter().filter(|pending| pending.project == project.id).collect()
+        self.read_pending(|all| all.iter().filter(|pending| pending.project == project.id).cloned().collect())
     }
 
     /// What earlier runs could not read of any project, or found gone.
     pub(crate) fn all_pending(&self) -> Vec<Pending> {
-        self.session.output.state.bookmark(self.owner()).pending
+        self.read_pending(<[Pending]>::to_vec)
+    }
+
+    fn read_pending<T>(&self, look: impl FnOnce(&[Pending]) -> T) -> T {
+        self.session
+            .output
+            .state
+            .read(|state| look(state.bookmarks.get(self.owner()).map_or(&[], |bookmark| bookmark.pending.as_slice())))
     }
 
     /// Keeps the name of what could not be read, so that it is asked for again. Returns `false` if there are too many: then
@@ -139,11 +146,7 @@ impl<'a> Checkpoint<'a> {
 
     /// Whether an earlier run has found this gone.
     pub(crate) fn was_gone(&self, key: &str) -> bool {
-        let is_it = |pending: &Pending| pending.key == key && pending.why == Why::Gone;
-        self.session
-            .output
-            .state
-            .read(|state| state.bookmarks.get(self.owner()).is_some_and(|bookmark| bookmark.pending.iter().any(is_it)))
+        self.read_pending(|all| all.iter().any(|pending| pending.key == key && pending.why == Why::Gone))
     }
 
     /// Moves the bookmarks: `change` is told each stream's name. The progress is done with.
