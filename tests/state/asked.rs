@@ -25,13 +25,19 @@ fn keys<'m>(messages: impl Iterator<Item = &'m Value>, stream: &str, key: &str) 
 /// Cuts a run at some of its STATE lines, and goes on from there with other options. Together they bring everything.
 fn play(simulator: &Simulator, before: &dyn Fn(Tap) -> Tap, after: &dyn Fn(Tap) -> Tap) {
     let tap = || Tap::new(simulator).only(&["issues", "events"]).set("issue_refresh_hours", json!("never"));
-    let first = before(tap()).sync();
+    cut(&before(tap()).sync(), &mut |before, state| {
+        let second = after(tap()).state(state.clone()).sync();
+        assert_whole(simulator, before, &second, state);
+    });
+}
+
+/// Shows some of the STATE lines of a run, each with what was written before it.
+fn cut(run: &Run, each: &mut dyn FnMut(&[Value], &Value)) {
     let states: Vec<usize> =
-        first.messages.iter().enumerate().filter(|(_, line)| line["type"] == "STATE").map(|(at, _)| at).collect();
+        run.messages.iter().enumerate().filter(|(_, line)| line["type"] == "STATE").map(|(at, _)| at).collect();
     for nth in 0..CUTS.min(states.len()) {
-        let cut = states[nth * (states.len() - 1) / CUTS.min(states.len())];
-        let second = after(tap()).state(first.messages[cut]["value"].clone()).sync();
-        assert_whole(simulator, &first.messages[..cut], &second, &first.messages[cut]["value"]);
+        let at = states[nth * (states.len() - 1) / CUTS.min(states.len())];
+        each(&run.messages[..at], &run.messages[at]["value"]);
     }
 }
 
@@ -84,4 +90,17 @@ fn a_sample_is_not_taken_for_the_whole() {
         let simulator = simulator(false);
         play(&simulator, &|tap| tap.set(option.0, option.1.clone()), &|tap| tap);
     }
+}
+
+/// What is taken from sampled events is a sample too, also where the events themselves are not selected.
+#[test]
+fn a_sample_of_what_is_embedded_in_events_is_not_taken_for_the_whole() {
+    let simulator = simulator(false);
+    let tap = || Tap::new(&simulator).only(&["event_tags"]);
+    cut(&tap().set("max_events_per_project", json!(20)).sync(), &mut |before, state| {
+        let second = tap().state(state.clone()).sync();
+        let events = keys(before.iter().chain(&second.messages), "event_tags", "event_id");
+        let is_open = state["bookmarks"]["event_tags"]["start"].is_null();
+        assert!(events == simulator.truth().event_ids() || !is_open, "{} events after {state}", events.len());
+    });
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Timelike};
-use sentry_simulator::{Organization, Settings, Shape, Simulator};
+use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
 use crate::support::{Run, Tap};
@@ -324,4 +324,25 @@ fn check_ins_are_continued_only_from_the_start_that_they_were_read_from() {
     assert!(!keys(&late).is_empty() && keys(&late).len() < keys(&whole).len());
     let interrupted = half_read(&late, "monitor_checkins");
     assert_eq!(keys(&tap().state(interrupted).sync()), keys(&whole));
+}
+
+/// The detail of one issue cannot be read. Each run asks for it once.
+#[test]
+fn a_detail_that_always_fails_is_asked_for_once_a_run() {
+    let simulator = simulator();
+    let issue = simulator.read(|org| org.issues[0].id);
+    let path = format!("/issues/{issue}/");
+    simulator.add_fault(Fault {
+        path_contains: format!("{path}?"),
+        nth: NthHit::every(),
+        kind: FaultKind::status(500, r#"{"detail": "Internal Error"}"#),
+    });
+    let tap =
+        || Tap::new(&simulator).only(&["issues"]).set("fetch_issue_details", json!(true)).set("max_retries", json!(0));
+    let asked = || simulator.requests().iter().filter(|request| request.path.ends_with(&path)).count();
+    let first = tap().run();
+    assert_eq!((first.code, asked()), (1, 1), "{}", first.stderr);
+    simulator.clear_requests();
+    let second = tap().state(first.last_state()).run();
+    assert_eq!((second.code, asked()), (1, 1), "{}", second.stderr);
 }

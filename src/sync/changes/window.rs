@@ -53,6 +53,10 @@ impl<'a> SyncWindow<'a> {
         let checkpoint = Checkpoint::new(self.session, outputs.into_iter().collect(), self.end);
         let scopes = self.scan_scopes();
         scan.begin(checkpoint.clone(), &scopes);
+        if let Some(checkpoint) = &checkpoint {
+            // Before the scan: what fails in it is for the next run.
+            ask_for_details_again(self.session, checkpoint).await?;
+        }
         let mut found = ChangedIssues::default();
         for (start, scope) in scopes {
             let (emit, detect) = (scope.emit.len(), scope.detect.len());
@@ -63,7 +67,6 @@ impl<'a> SyncWindow<'a> {
             self.name_lost_days();
         }
         if let (Some(checkpoint), Some(bookmark)) = (&checkpoint, &self.issues) {
-            ask_for_details_again(self.session, checkpoint).await?;
             self.finish_issues(checkpoint, bookmark, &found).await?;
         }
         let dependents = self.dependents.iter().map(|dependent| dependent.read(self.projects, self.end, &found));

@@ -12,6 +12,7 @@ use crate::singer::pending::{Pending, Why};
 use crate::singer::progress::Progress;
 use crate::singer::state::{Bookmark, State};
 use crate::singer::writer::OutputClosed;
+use crate::streams::Source;
 use crate::sync::session::{Project, Session};
 use crate::time::Time;
 
@@ -166,13 +167,14 @@ impl<'a> Checkpoint<'a> {
 /// What is asked for beside the times: the options that change which records are written, or what is in them.
 fn asked(session: &Session, owner: &StreamOutput) -> BTreeSet<String> {
     let (config, sampling) = (&session.config, &session.config.sampling);
-    let details = match owner.stream.tap_stream_id {
-        "issues" => config.fetch_issue_details,
-        "events" => config.fetch_event_details,
-        _ => false,
+    let (of_events, details) = match owner.stream.source {
+        Source::Issues => (false, config.fetch_issue_details),
+        // What is embedded in events is drawn from the same samples, whichever of the streams is selected.
+        Source::Events | Source::EventPart(_) => (true, config.fetch_event_details),
+        Source::Endpoint(_) | Source::ParentRow(_) => (false, false),
     };
     let mut asked: BTreeSet<String> = details.then(|| "details".to_owned()).into_iter().collect();
-    if owner.stream.tap_stream_id == "events" {
+    if of_events {
         let (min, max, seed) = (sampling.min_per_issue, sampling.max_per_issue, sampling.seed);
         let fraction = sampling.fraction.filter(|fraction| *fraction < 1.0);
         asked.extend(fraction.map(|fraction| format!("a sample of {fraction}, {min} to {max}, seed {seed}")));
