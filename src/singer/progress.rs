@@ -81,15 +81,6 @@ impl Progress {
     }
 }
 
-/// Tells one row of texts from another, for the state. FNV-1a: it must come out the same in every version.
-pub(crate) fn fingerprint<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in texts.flat_map(|text| text.bytes().chain([0])) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    format!("{hash:016x}")
-}
-
 /// A position in a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Position {

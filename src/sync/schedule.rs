@@ -62,10 +62,14 @@ async fn take_back_hidden(
     let hidden = match hidden_since(session, projects).await {
         Ok(hidden) if hidden.is_empty() => return Ok(()),
         Ok(hidden) => hidden,
-        Err(error) => return tolerate_stream(session, "projects", Err(error)).await,
+        Err(error) => {
+            tolerate_stream(session, "projects", Err(error)).await?;
+            projects.iter().map(|project| project.id.clone()).collect() // nothing shows which of them
+        }
     };
     session.output.state.change(|state| {
-        for (name, bookmark) in &mut state.bookmarks {
+        let moved = |(name, bookmark): &(&String, &mut Bookmark)| before.get(*name) != Some(&**bookmark);
+        for (name, bookmark) in state.bookmarks.iter_mut().filter(moved) {
             if let Some(covered) = &mut bookmark.project_ids {
                 covered.retain(|id| !hidden.contains(id));
             }

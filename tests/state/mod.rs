@@ -4,6 +4,7 @@
 mod asked;
 mod clocks;
 mod covers_records;
+mod hidden;
 mod incremental;
 mod joined;
 pub mod kill;

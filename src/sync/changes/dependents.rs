@@ -3,15 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use tracing::info;
-
 use chrono::TimeDelta;
+use tracing::info;
 
 use crate::output::stream::StreamOutput;
 use crate::sentry::endpoint::PathValues;
-use crate::sentry::endpoints::ISSUE_DETAIL;
 use crate::sentry::error::Tolerance;
-use crate::sentry::request::Request;
 use crate::singer::progress::Progress;
 use crate::singer::state::Bookmark;
 use crate::streams::context::ChildContext;
@@ -24,7 +21,9 @@ use crate::sync::events::task::{EventTask, Target, by_id};
 use crate::sync::issues::changed::{ChangedIssue, ChangedIssues};
 use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::lookup::{Standing, look_up};
 use crate::sync::session::starts::{bookmark_of, start_for};
+use crate::sync::session::tolerance::{Answer, answer_of};
 use crate::sync::session::{Project, Session};
 use crate::sync::tables::substreams::Substream;
 use crate::time::{Time, format_time};
@@ -203,13 +202,17 @@ impl<'a> Dependent<'a> {
         Ok(if child.settle(self.session).await? { all } else { incomplete })
     }
 
-    /// Reads what hangs on one issue. A 404 says that the endpoint is missing only if the issue itself is there.
+    /// Reads what hangs on one issue. As long as the endpoint has never answered, a 404 may say that it is missing: if the
+    /// issue itself is there.
     async fn read_child(&self, child: &Substream<'_>, issue: &ChangedIssue, end: Time) -> Result<(), SyncError> {
         let context = self.context(issue);
         let result = child.read(self.session, &context, end).await;
         if let Err(SyncError::Api(error)) = &result
             && error.tolerance() == Tolerance::Gone
-            && self.session.client.get(&Request::new(&ISSUE_DETAIL, context.values)).await.is_ok()
+            && !child.has_answered()
+            && let Some(issues) = streams::find("issues")
+            && let Answer::Read(Standing::There) =
+                answer_of(look_up(self.session, issues, &context.values).await.map_err(SyncError::from))?
         {
             child.miss(self.session).await?;
         }

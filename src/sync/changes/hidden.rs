@@ -6,10 +6,10 @@ use tracing::debug;
 
 use crate::sentry::dialect::Capability;
 use crate::sentry::endpoints::{MAX_PROJECT_IDS, ORGANIZATION_ISSUES};
+use crate::sentry::error::Tolerance;
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::tolerance::{Answer, answer_of};
 use crate::sync::session::{Project, Session};
 use crate::time::Time;
 
@@ -44,18 +44,19 @@ pub(crate) async fn part_hidden(
     Ok((seen, hidden))
 }
 
-/// Whether the issue list answers for these projects.
+/// Whether the issue list answers for these projects. Only a refusal says that they are hidden. A server without such a
+/// list has lists of the projects, which will tell.
 async fn answers(session: &Session, projects: &[Project], now: Time) -> Result<bool, SyncError> {
     let request = Request::new(&ORGANIZATION_ISSUES, session.values()).with("query", "");
     let request = projects.iter().fold(request, |request, project| request.with("project", project.id.clone()));
     let window = Window { start: now - TimeDelta::minutes(1), end: now };
-    let result = session.client.get(&request.within(window)).await.map_err(SyncError::from);
-    match answer_of(result)? {
-        Answer::Read(_) => Ok(true),
-        Answer::Gone(error) | Answer::Failed(error) => {
+    match session.client.get(&request.within(window)).await {
+        Err(error) if matches!(error.tolerance(), Tolerance::Hidden | Tolerance::NotOnThisServer) => {
             debug!("{error}");
             Ok(false)
         }
+        Err(error) if !matches!(error.tolerance(), Tolerance::Gone | Tolerance::NotHere) => Err(error.into()),
+        _ => Ok(true),
     }
 }
 

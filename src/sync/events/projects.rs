@@ -54,7 +54,7 @@ async fn read_or_note(session: &Session, task: &EventTask<'_>) -> Result<Complet
             skip_project(outputs(), task.project, error);
             return Ok(Completeness::Whole);
         };
-        // Boxed, so that the many projects that need it not do not hold room for it.
+        // Boxed: most projects never need it, and hold no room for it.
         result = Box::pin(once_more(session, task, &now)).await;
     }
     let again = matches!(&result, Ok(Completeness::ReadAgain));

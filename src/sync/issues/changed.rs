@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::iter;
 
+use crate::json::fingerprint::fingerprint;
 use crate::sentry::error::ApiError;
 use crate::sentry::window::Window;
-use crate::singer::progress::fingerprint;
 use crate::sync::issues::fan_out::PageKeys;
 use crate::sync::session::Project;
 use crate::time::{Time, format_time};
@@ -55,7 +55,7 @@ pub(crate) fn scopes_as_text(scopes: &BTreeMap<Time, ScanScope>) -> String {
     let written = scopes.iter().filter(|(_, scope)| !scope.emit.is_empty());
     let texts: Vec<String> =
         written.flat_map(|(start, scope)| iter::once(format_time(*start)).chain(scope.emit.iter().cloned())).collect();
-    fingerprint(texts.iter().map(String::as_str))
+    format!("{:016x}", fingerprint(texts.iter().map(String::as_str)))
 }
 
 /// What the scans of a sync window came to.

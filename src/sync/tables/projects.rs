@@ -68,12 +68,17 @@ pub(crate) async fn hidden_since(session: &Session, projects: &[Project]) -> Res
     let mut hidden: BTreeSet<String> = seen_before.map(|project| project.id.clone()).collect();
     let mut pages = Pages::new(&session.client, session.scope.request(endpoint, session.values()));
     while let Some(page) = pages.next().await? {
-        let seen = page.rows().flatten().filter(|row| row.get("hasAccess") != Some("false"));
+        let seen = page.rows().flatten().filter(has_access);
         for id in seen.filter_map(|row| row.text("id").map(Cow::into_owned)) {
             hidden.remove(&id);
         }
     }
     Ok(hidden)
+}
+
+/// Whether the token may see the project. Older servers say nothing, and let it (API §2).
+fn has_access(row: &Row<'_>) -> bool {
+    row.get("hasAccess") != Some("false")
 }
 
 fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut Reading) {
@@ -84,13 +89,13 @@ fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut
         }
         return;
     };
-    let has_access = row.get("hasAccess") != Some("false");
+    let has_access = has_access(row);
     let project = Project { id: id.into_owned(), slug: slug.into_owned(), has_access };
     if reading.all.iter().any(|(id, _)| *id == project.id) {
         return;
     }
     reading.all.push((project.id.clone(), project.slug.clone()));
-    if row.get("hasAccess") == Some("false") {
+    if !has_access {
         reading.hidden.insert(project.id.clone());
     }
     if session.scope.reads(&project.id, &project.slug) {

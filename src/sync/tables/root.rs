@@ -39,8 +39,9 @@ pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Res
     Ok(contexts)
 }
 
-/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row
-/// of a table without a window once, and others perhaps more often. With `must` it sees them even if an interrupted run has written them all.
+/// Reads a root stream and the children that are read with its rows, and moves their bookmarks. `each` sees every row of
+/// a table without a window once, and others perhaps more often. With `must` it sees them even if an interrupted run has
+/// written them all.
 pub(crate) async fn walk_rows(
     session: &Session,
     stream: &'static Stream,

@@ -118,6 +118,11 @@ impl<'a> Substream<'a> {
         })
     }
 
+    /// Whether the endpoint has answered below some row.
+    pub(crate) fn has_answered(&self) -> bool {
+        self.presence.has_answered()
+    }
+
     /// The selected streams below this one.
     pub(crate) fn outputs_below(&self) -> impl Iterator<Item = &'a StreamOutput> {
         self.below.iter().flat_map(Self::outputs)
