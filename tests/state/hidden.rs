@@ -4,18 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
+use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
 use crate::support::Tap;
+use crate::support::server::strike;
 
 fn simulator() -> Simulator {
     let shape = Shape { projects: 3, releases: 9, ..Shape::default() };
     Simulator::start(Organization::generate(&shape), Settings::self_hosted())
-}
-
-fn strike(simulator: &Simulator, path: &str, nth: NthHit, kind: FaultKind) {
-    simulator.add_fault(Fault { path_contains: path.to_owned(), nth, kind });
 }
 
 fn error() -> FaultKind {

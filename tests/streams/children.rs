@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
+use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::json;
 
+use crate::support::server::{asked, missing, strike};
 use crate::support::{Run, Tap};
 
 fn simulator(shape: Shape) -> Simulator {
@@ -21,18 +22,6 @@ fn of_projects(projects: usize) -> Simulator {
 
 fn of_teams(teams: usize) -> Simulator {
     simulator(Shape { projects: 1, teams, members: 2 * teams, ..Shape::default() })
-}
-
-fn strike(simulator: &Simulator, path: &str, nth: NthHit, kind: FaultKind) {
-    simulator.add_fault(Fault { path_contains: path.to_owned(), nth, kind });
-}
-
-fn missing() -> FaultKind {
-    FaultKind::status(404, r#"{"detail": "The requested resource does not exist"}"#)
-}
-
-fn asked(simulator: &Simulator, path: &str) -> usize {
-    simulator.requests().iter().filter(|request| request.path.contains(path)).count()
 }
 
 fn activated(run: &Run, stream: &str) -> bool {
@@ -239,7 +228,7 @@ fn a_list_below_a_row_is_read_again_where_rows_have_moved() {
         for (nth, is_gap) in [(NthHit::only(1), false), (NthHit::every(), stream == "monitor_checkins")] {
             let simulator = of_small_pages();
             let kind = FaultKind::replace("\"id\":\"", "\"id\":\"x");
-            simulator.add_fault(Fault { path_contains: "cursor=0%3A1%3A0".into(), nth, kind });
+            strike(&simulator, "cursor=0%3A1%3A0", nth, kind);
             let run = tap(&simulator, &[stream]).run();
             assert_eq!(run.code, i32::from(is_gap), "{stream}: {}", run.stderr);
             let is_genuine = |row: &&&serde_json::Value| !row["id"].as_str().is_some_and(|id| id.starts_with('x'));

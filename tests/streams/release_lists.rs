@@ -1,25 +1,14 @@
 //! Lists that are put into a row of `release`: cut ones, short ones, and those that the server does not find.
 
-use sentry_simulator::{Fault, FaultKind, NthHit, Organization, Settings, Shape, Simulator};
+use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::Value;
 
+use crate::support::server::{asked, missing, strike};
 use crate::support::{Run, Tap};
 
 fn simulator(commits_per_release: usize) -> Simulator {
     let shape = Shape { projects: 1, releases: 6, commits_per_release, issues_per_project: 1, ..Shape::default() };
     Simulator::start(Organization::generate(&shape), Settings::self_hosted())
-}
-
-fn strike(simulator: &Simulator, path: &str, nth: NthHit, kind: FaultKind) {
-    simulator.add_fault(Fault { path_contains: path.to_owned(), nth, kind });
-}
-
-fn missing() -> FaultKind {
-    FaultKind::status(404, r#"{"detail": "The requested resource does not exist"}"#)
-}
-
-fn asked(simulator: &Simulator, path: &str) -> usize {
-    simulator.requests().iter().filter(|request| request.path.contains(path)).count()
 }
 
 /// Number of commits in the rows of `release`, by row.

@@ -1,6 +1,7 @@
 //! Runs the binary as users run it: config, catalog and state are files, messages come from stdout.
 
 pub mod complete;
+pub mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
