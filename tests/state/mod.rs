@@ -9,5 +9,6 @@ mod incremental;
 mod joined;
 pub mod kill;
 mod kill_late;
+mod pending;
 mod time_limit;
 mod whose;
