@@ -18,9 +18,10 @@ use crate::sentry::window::Window;
 use crate::streams::{self, Source, Stream};
 use crate::sync::issues::changed::{ChangedIssues, ScanScope};
 use crate::sync::issues::scan::IssueScan;
+use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::project::Project;
 use crate::sync::session::tolerance::{describe, with_advice};
-use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::smallest;
 use crate::time::whole_second;
 

@@ -25,10 +25,11 @@ use crate::sync::events::planner::{cost_model, cost_of, expected};
 use crate::sync::events::task::by_id;
 use crate::sync::issues::changed::{ChangedIssue, ChangedIssues, ScanScope};
 use crate::sync::issues::scan::IssueScan;
+use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::project::Project;
 use crate::sync::session::starts::stream_start;
 use crate::sync::session::tolerance::with_advice;
-use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::smallest;
 use crate::sync::tables::projects::read_projects;
 use crate::time::whole_second;
@@ -46,7 +47,8 @@ pub(crate) fn run(cli: &Cli, mut print: impl FnMut(&str) -> Result<()>) -> Resul
 
 /// Asks the server and estimates the cost of a sync.
 async fn estimate(session: &Session) -> Result<Estimate, SyncError> {
-    let (projects, _) = read_projects(session).await?;
+    let (mut projects, _) = read_projects(session).await?;
+    projects.retain(|project| !session.scope.is_hidden(project));
     let mut costs: BTreeMap<&'static str, Cost> = BTreeMap::new();
     let count = projects.len() as u64;
     costs.insert("projects", Cost { requests: pages(count, PAGE_ROWS as u64), records: count, at_least: false });

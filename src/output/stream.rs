@@ -45,6 +45,8 @@ pub(crate) struct Gap {
     pub(crate) what: String,
     /// Whether the user accepts it. Then it does not fail the run; the bookmark stays all the same.
     pub(crate) is_accepted: bool,
+    /// Whether the state says otherwise what is missing. Then the bookmark moves on.
+    is_kept: bool,
 }
 
 /// One selected stream: how its records are made, and their tally.
@@ -153,20 +155,27 @@ impl StreamOutput {
 
     /// Notes and logs a part that could not be read.
     pub(crate) fn gap(&self, what: impl Into<String>) {
-        self.add_gap(what.into(), false);
+        self.add_gap(what.into(), false, false);
+    }
+
+    /// Notes and logs a part that could not be read, and that the state keeps: by its name, or as a project that the
+    /// bookmark does not cover. The next run reads it whatever the bookmark says.
+    pub(crate) fn kept_gap(&self, what: impl Into<String>) {
+        self.may_be_incomplete();
+        self.add_gap(what.into(), false, true);
     }
 
     /// Adds a gap, which is accepted if the user names it, or if it `follows` from accepted ones.
-    fn add_gap(&self, what: String, follows: bool) {
+    fn add_gap(&self, what: String, follows: bool, is_kept: bool) {
         let text = format!("{}: {what}", self.stream.tap_stream_id);
         let is_accepted = follows || self.accepted.iter().any(|entry| accepts(entry, &text));
         warn!("{text}{}", if is_accepted { " (accepted)" } else { "" });
-        lock(&self.tally).gaps.push(Gap { what, is_accepted });
+        lock(&self.tally).gaps.push(Gap { what, is_accepted, is_kept });
     }
 
-    /// How many parts could not be read so far.
+    /// How many parts could not be read so far, apart from those that the state keeps.
     pub(crate) fn gaps(&self) -> usize {
-        lock(&self.tally).gaps.len()
+        lock(&self.tally).gaps.iter().filter(|gap| !gap.is_kept).count()
     }
 
     /// Whether rows may be missing, known or not.
@@ -187,7 +196,7 @@ impl StreamOutput {
         }
         if parent.has_gaps() && !self.has_gaps() {
             let what = format!("{}, whose rows it is read below, has a gap", parent.stream.tap_stream_id);
-            self.add_gap(what, parent.tally().gaps.iter().all(|gap| gap.is_accepted));
+            self.add_gap(what, parent.tally().gaps.iter().filter(|gap| !gap.is_kept).all(|gap| gap.is_accepted), false);
         }
     }
 
@@ -198,9 +207,9 @@ impl StreamOutput {
         }
     }
 
-    /// Whether a part could not be read.
+    /// Whether a part could not be read that the state does not keep: the bookmark must stay.
     pub(crate) fn has_gaps(&self) -> bool {
-        !lock(&self.tally).gaps.is_empty()
+        self.gaps() > 0
     }
 
     /// A copy of the tally so far.

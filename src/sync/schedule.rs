@@ -1,26 +1,25 @@
 //! What a run reads, and in which order. The list of projects comes first. Then all other streams are read side by side.
 //! The issue scan finds the events and the children of issues that have to be read.
 
-use std::collections::BTreeMap;
-
 use chrono::{TimeDelta, Utc};
 use tracing::info;
 
 use crate::catalog::query_schema::QueryStream;
 use crate::singer::progress::Unfinished;
-use crate::singer::state::{Bookmark, State};
+use crate::singer::state::State;
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::changes::windows;
+use crate::sync::session::Session;
 use crate::sync::session::drive::{Job, drive_all};
 use crate::sync::session::error::SyncError;
+use crate::sync::session::hidden::{take_back_hidden, without_lost_projects};
 use crate::sync::session::inherited::{settle_queries, settle_times};
-use crate::sync::session::starts::bookmark_of;
+use crate::sync::session::project::Project;
 use crate::sync::session::tolerance::{tolerate_stream, with_advice};
-use crate::sync::session::{Project, Session};
 use crate::sync::tables::daily::walk_days;
 use crate::sync::tables::parents::walk_substream;
-use crate::sync::tables::projects::{hidden_since, read_projects};
+use crate::sync::tables::projects::read_projects;
 use crate::sync::tables::root::walk_root;
 use crate::sync::tables::substreams::Substream;
 use crate::time::whole_second;
@@ -47,41 +46,9 @@ async fn read(session: &Session) -> Result<(), SyncError> {
     settle_times(session).await;
     let before = session.output.state.read(|state| state.bookmarks.clone());
     drive_all(usize::MAX, jobs(session, &projects, &contexts)).await?;
-    take_back_hidden(session, &projects, &before).await?;
+    take_back_hidden(session, &before).await?;
     let ended = |state: &mut State| (state.currently_syncing, state.run) = (None, None);
     Ok(session.output.state.advance(ended).await?)
-}
-
-/// Takes back what bookmarks say of projects that were hidden from the token while the run went on: lists of all projects
-/// leave them out without a word.
-async fn take_back_hidden(
-    session: &Session,
-    projects: &[Project],
-    before: &BTreeMap<String, Bookmark>,
-) -> Result<(), SyncError> {
-    let hidden = match hidden_since(session, projects).await {
-        Ok(hidden) if hidden.is_empty() => return Ok(()),
-        Ok(hidden) => hidden,
-        Err(error) => {
-            tolerate_stream(session, "projects", Err(error)).await?;
-            projects.iter().map(|project| project.id.clone()).collect() // nothing shows which of them
-        }
-    };
-    session.output.state.change(|state| {
-        let moved = |(name, bookmark): &(&String, &mut Bookmark)| before.get(*name) != Some(&**bookmark);
-        for (name, bookmark) in state.bookmarks.iter_mut().filter(moved) {
-            if let Some(covered) = &mut bookmark.project_ids {
-                covered.retain(|id| !hidden.contains(id));
-            }
-            if let Some(projects) = &mut bookmark.projects {
-                projects.retain(|id, _| !hidden.contains(id));
-                let old = before.get(name).cloned().unwrap_or_default();
-                let starts = hidden.iter().filter_map(|id| Some((id.clone(), Some(bookmark_of(&old, id)?))));
-                projects.extend(starts);
-            }
-        }
-    });
-    Ok(())
 }
 
 /// Everything that is read after the list of projects.
@@ -108,7 +75,8 @@ fn jobs<'a>(session: &'a Session, projects: &'a [Project], contexts: &'a [ChildC
 /// A root stream, and then its children.
 async fn read_root(session: &Session, stream: &'static Stream) -> Result<(), SyncError> {
     if stream.time_filter == TimeFilter::Days {
-        return tolerate_stream(session, stream.tap_stream_id, walk_days(session, stream).await).await;
+        let read = without_lost_projects(session, async || walk_days(session, stream).await).await;
+        return tolerate_stream(session, stream.tap_stream_id, read).await;
     }
     let contexts = walk_root(session, stream).await?;
     read_children(session, stream, &contexts).await
@@ -132,7 +100,8 @@ async fn read_children(session: &Session, stream: &'static Stream, contexts: &[C
 }
 
 async fn read_changes(session: &Session, projects: &[Project]) -> Result<(), SyncError> {
-    tolerate_stream(session, "issues", windows::run(session, projects).await).await
+    let read = without_lost_projects(session, async || windows::run(session, projects).await).await;
+    tolerate_stream(session, "issues", read).await
 }
 
 /// Notes when the run began. If the state shows that another run was interrupted lately, that one is continued: full tables

@@ -67,3 +67,121 @@ fn an_error_is_not_taken_for_a_hidden_project() {
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("answered 500") && !run.stderr.contains("hidden projects"), "{}", run.stderr);
 }
+
+/// The slugs and ids of the projects.
+fn projects(simulator: &Simulator) -> Vec<(String, u64)> {
+    simulator.read(|org| org.projects.iter().map(|project| (project.slug.clone(), project.id)).collect())
+}
+
+/// A list that is asked for chosen projects is refused if one of them is hidden. So it is asked for the others.
+#[test]
+fn a_chosen_project_that_is_hidden_does_not_hold_up_the_others() {
+    let simulator = simulator();
+    let slugs: Vec<String> = projects(&simulator).into_iter().map(|(slug, _)| slug).collect();
+    let choose = || Tap::new(&simulator).only(&["issues", "releases"]).set("projects", json!(slugs[..2]));
+    let whole = choose().sync();
+    simulator.deny_project(&slugs[1]);
+    let alone = Tap::new(&simulator).only(&["issues", "releases"]).set("projects", json!(slugs[..1])).sync();
+    let first = choose().run();
+    assert_eq!(first.code, 1, "{}", first.stderr);
+    for stream in ["issues", "releases"] {
+        let what = format!("{stream}: hidden projects: 1 that this token may not see ({})", slugs[1]);
+        assert!(first.stderr.contains(&what), "{}", first.stderr);
+        assert_eq!(first.records(stream).len(), alone.records(stream).len());
+    }
+    simulator.advance(Duration::from_mins(11));
+    let second = choose().state(first.last_state()).run();
+    assert_eq!((second.code, second.records("releases").len()), (1, 0), "{}", second.stderr);
+    simulator.allow_projects();
+    let third = choose().state(second.last_state()).sync();
+    for (stream, key) in [("issues", "id"), ("releases", "version")] {
+        assert_eq!(&first.keys(stream, key) | &third.keys(stream, key), whole.keys(stream, key));
+    }
+}
+
+/// Nothing shows since when a project is hidden: the run before may have taken it for one without anything new.
+#[test]
+fn a_project_that_is_hidden_when_a_run_begins_is_read_from_its_beginning_once_it_may_be() {
+    let simulator = simulator();
+    let [_, (slug, id), _] = &projects(&simulator)[..] else { panic!("three projects") };
+    let tap = || Tap::new(&simulator).only(&["issues", "events", "releases"]);
+    let first = tap().sync();
+    // The second run cannot know: no request of it is refused.
+    simulator.advance(Duration::from_mins(30));
+    let lately = simulator.now() - TimeDelta::minutes(5);
+    let issue = simulator.edit(|org| org.add_issue(slug, 2, lately));
+    let hidden = *id;
+    simulator.plan("/acme/issues/?", 1, move |moment| moment.deny(hidden));
+    let second = tap().state(first.last_state()).sync();
+    simulator.advance(Duration::from_mins(30));
+    let third = tap().state(second.last_state()).run();
+    assert_eq!(third.code, 1, "{}", third.stderr);
+    simulator.allow_projects();
+    let fourth = tap().state(third.last_state()).sync();
+    assert!(fourth.keys("issues", "id").contains(&issue.to_string()), "{}", fourth.stderr);
+    let of_project =
+        fourth.records("events").iter().filter(|event| event["groupID"] == json!(issue.to_string())).count();
+    assert_eq!(of_project, 2);
+}
+
+/// Lists that are asked for chosen projects are refused once one of them is gone.
+#[test]
+fn a_chosen_project_that_is_deleted_while_a_run_goes_on_is_no_gap() {
+    for path in ["/acme/issues/?", "/acme/releases/?", "/acme/sessions/?"] {
+        let simulator = simulator();
+        let slugs: Vec<String> = projects(&simulator).into_iter().map(|(slug, _)| slug).collect();
+        let streams = ["issues", "events", "releases", "release", "release_health"];
+        let tap = || Tap::new(&simulator).only(&streams).set("projects", json!(slugs[..2]));
+        let gone = slugs[1].clone();
+        simulator.plan(path, 1, move |moment| moment.edit(|org| org.delete_project(&gone)));
+        let run = tap().sync();
+        let left = Tap::new(&simulator).only(&streams).set("projects", json!(slugs[..1])).sync();
+        for (stream, key) in [("issues", "id"), ("events", "id"), ("releases", "version")] {
+            // What was read before the refusal came is written again.
+            let had: BTreeSet<String> =
+                run.records(stream).iter().filter_map(|record| Some(record[key].as_str()?.to_owned())).collect();
+            let left = left.keys(stream, key);
+            assert!(!left.is_empty() && had.is_superset(&left), "{path} {stream}: {}", run.stderr);
+        }
+        tap().state(run.last_state()).sync();
+    }
+}
+
+/// Rows that go between two pages are noticed, however small the pages are.
+#[test]
+fn a_release_that_slips_over_the_boundary_of_small_pages_is_read() {
+    for most_rows in [3, 5, 7, 8] {
+        let shape = Shape { projects: 2, releases: 9, ..Shape::default() };
+        let simulator =
+            Simulator::start(Organization::generate(&shape), Settings { most_rows, ..Settings::self_hosted() });
+        let hidden = projects(&simulator)[1].1;
+        simulator.plan("/acme/releases/?", 2, move |moment| moment.deny(hidden));
+        let run = Tap::new(&simulator).only(&["releases"]).run();
+        let expected: BTreeSet<String> = simulator.read(|org| {
+            let seen = |release: &&sentry_simulator::Release| release.projects.iter().any(|id| *id != hidden);
+            org.releases.iter().filter(seen).map(|release| release.version.clone()).collect()
+        });
+        assert!(run.keys("releases", "version").is_superset(&expected), "pages of {most_rows}: {}", run.stderr);
+    }
+}
+
+/// Issues and events are listed one after the other, from other starts. A merge that begins in between takes the issue out
+/// of the second list, and its events come to the other issue later.
+#[test]
+fn events_of_an_issue_that_only_the_list_of_a_refresh_has_shown_are_read() {
+    let simulator = simulator();
+    let [from, into] = simulator.read(|org| [org.issues[0].id, org.issues[1].id]);
+    let tap = || Tap::new(&simulator).only(&["issues", "events"]).set("issue_refresh_hours", json!(1));
+    let first = tap().sync();
+    simulator.advance(Duration::from_hours(2));
+    let lately = simulator.now() - TimeDelta::hours(1);
+    let new = simulator.edit(|org| org.add_events(from, 3, lately));
+    // The lists of the refresh are that of issues and that of feedback.
+    simulator.plan("/acme/issues/?", 3, move |moment| moment.edit(|org| org.begin_merge(from, into)));
+    let second = tap().state(first.last_state()).sync();
+    simulator.edit(|org| org.merge_issue(from, into));
+    simulator.advance(Duration::from_mins(30));
+    let third = tap().state(second.last_state()).sync();
+    let seen = &second.keys("events", "eventID") | &third.keys("events", "eventID");
+    assert!(new.iter().all(|id| seen.contains(id)), "{}\n{}", second.stderr, third.stderr);
+}

@@ -45,13 +45,21 @@ fn whole(simulator: &Simulator) -> Vec<BTreeSet<String>> {
     together(&[&tap(simulator, None).sync()])
 }
 
+/// Runs a tap from which one project is hidden. That is a gap, for which no bookmark has to stay.
+fn without_one(tap: &Tap) -> Run {
+    let run = tap.run();
+    assert!(run.code == 1 && run.stderr.contains("hidden projects: 1"), "{}", run.stderr);
+    run.check_protocol();
+    run
+}
+
 #[test]
 fn a_project_that_the_token_sees_later_is_read_from_the_start() {
     let simulator = simulator();
     let slug = simulator.read(|org| org.projects[1].slug.clone());
     simulator.deny_project(&slug);
-    let first = tap(&simulator, None).sync();
-    let hidden = tap(&simulator, Some(&first)).sync();
+    let first = without_one(&tap(&simulator, None));
+    let hidden = without_one(&tap(&simulator, Some(&first)));
     assert!(together(&[&hidden]).iter().all(BTreeSet::is_empty));
     simulator.allow_projects();
     simulator.advance(Duration::from_mins(5));
@@ -101,7 +109,7 @@ fn a_run_that_is_killed_while_it_reads_them_misses_nothing() {
     let slug = simulator.read(|org| org.projects[1].slug.clone());
     simulator.deny_project(&slug);
     let tap = || Tap::new(&simulator).only(&["releases"]);
-    let first = tap().sync();
+    let first = without_one(&tap());
     simulator.allow_projects();
     simulator.advance(Duration::from_mins(5));
     let second = tap().state(first.last_state()).sync();
@@ -215,7 +223,7 @@ fn states_that_are_merged_key_by_key_hide_nothing() {
     let simulator = Simulator::start(Organization::generate(&shape), settings);
     let slug = simulator.read(|org| org.projects[1].slug.clone());
     simulator.deny_project(&slug);
-    let first = tap(&simulator, None).sync();
+    let first = without_one(&tap(&simulator, None));
     simulator.allow_projects();
     simulator.advance(Duration::from_mins(5));
     // A full refresh, with another query of the same name, which is stopped at any of its states.

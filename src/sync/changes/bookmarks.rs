@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::singer::state::Bookmark;
+use crate::sync::session::Session;
 use crate::sync::session::checkpoint::Checkpoint;
+use crate::sync::session::project::Project;
 use crate::sync::session::starts::bookmark_of;
-use crate::sync::session::{Project, Session};
 use crate::time::Time;
 
 /// The bookmark of a selected stream; an empty one where the catalog asks for the full table.

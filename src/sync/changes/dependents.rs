@@ -19,12 +19,13 @@ use crate::sync::events::plan::AccessPath;
 use crate::sync::events::projects::read_events;
 use crate::sync::events::task::{EventTask, Target, by_id};
 use crate::sync::issues::changed::{ChangedIssue, ChangedIssues};
+use crate::sync::session::Session;
 use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::lookup::{Standing, look_up};
+use crate::sync::session::project::Project;
 use crate::sync::session::starts::{bookmark_of, start_for};
 use crate::sync::session::tolerance::{Answer, answer_of};
-use crate::sync::session::{Project, Session};
 use crate::sync::tables::substreams::Substream;
 use crate::time::{Time, format_time};
 

@@ -2,6 +2,5 @@
 
 pub(crate) mod bookmarks;
 pub(crate) mod dependents;
-mod hidden;
 pub(crate) mod window;
 pub(crate) mod windows;

@@ -57,12 +57,13 @@ impl<'a> SyncWindow<'a> {
             // Before the scan: what fails in it is for the next run.
             ask_for_details_again(self.session, checkpoint).await?;
         }
-        let mut found = ChangedIssues::default();
+        let mut found = ChangedIssues::of(&scopes);
         for (start, scope) in scopes {
             let (emit, detect) = (scope.emit.len(), scope.detect.len());
             debug!("issues from {start}: {emit} projects to write, {detect} to look for events");
             scan.scan(&scope, Window { start, end: self.end }, &mut found).await?;
         }
+        found.add_glimpsed();
         if self.session.client.dialect.supports(Capability::ListWindows) {
             self.name_lost_days();
         }

@@ -5,13 +5,13 @@ use tracing::info;
 
 use crate::sync::changes::bookmarks::ProjectSet;
 use crate::sync::changes::dependents::Dependent;
-use crate::sync::changes::hidden::part_hidden;
 use crate::sync::changes::window::SyncWindow;
 use crate::sync::issues::scan::IssueScan;
+use crate::sync::session::Session;
 use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::project::Project;
 use crate::sync::session::starts::start_after;
-use crate::sync::session::{Project, Session};
 use crate::time::{Time, format_time, whole_second};
 
 /// Reads issues, events and what hangs on issues, whichever are selected.
@@ -22,7 +22,8 @@ pub(crate) async fn run(session: &Session, projects: &[Project]) -> Result<(), S
         session.output.begin(output).await?;
     }
     let now = whole_second(session.client.server_now());
-    let (projects, hidden) = part_hidden(session, projects, now).await?;
+    let here = projects.iter().filter(|project| !session.scope.is_gone(project)).cloned();
+    let (hidden, projects): (Vec<Project>, Vec<Project>) = here.partition(|project| session.scope.is_hidden(project));
     let mut scan = IssueScan::new(session, &projects);
     let set = ProjectSet { read: &projects, hidden: &hidden };
     while let Some(window) = half_read(session, set, now) {

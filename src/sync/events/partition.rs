@@ -16,10 +16,10 @@ use crate::singer::pending::{Pending, Why};
 use crate::singer::progress::{Partition, Progress};
 use crate::singer::writer::OutputClosed;
 use crate::sync::issues::changed::ChangedIssue;
-use crate::sync::session::Project;
 use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::drive::drive;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::project::Project;
 use crate::sync::session::tolerance::{Answer, ISSUE_GONE, answer_of};
 use crate::time::Time;
 

@@ -9,10 +9,11 @@ use crate::sync::events::plan::AccessPath;
 use crate::sync::events::planner;
 use crate::sync::events::project::{Completeness, read_project};
 use crate::sync::events::task::EventTask;
+use crate::sync::session::Session;
 use crate::sync::session::drive::{drive_all, drive_both};
 use crate::sync::session::error::SyncError;
+use crate::sync::session::project::Project;
 use crate::sync::session::tolerance::{gap_of_project, now, skip_project};
-use crate::sync::session::{Project, Session};
 
 /// Projects read side by side, each by one list; the client's buckets decide how many requests really fly. Enough to use
 /// a rate of 40 a second where an answer takes half a second.

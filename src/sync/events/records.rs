@@ -18,10 +18,11 @@ use crate::streams::{self, Step};
 use crate::sync::events::body::{asks_for_details, short_form, wants_whole_bodies};
 use crate::sync::events::task::Target;
 use crate::sync::issues::changed::ChangedIssue;
+use crate::sync::session::Session;
 use crate::sync::session::drive::drive_in_order;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::project::Project;
 use crate::sync::session::tolerance::unless_gone;
-use crate::sync::session::{Project, Session};
 
 /// Detail requests at once.
 const DETAILS_AT_ONCE: usize = 8;

@@ -6,8 +6,8 @@ use crate::singer::progress::Partition;
 use crate::streams::{Source, Step};
 use crate::sync::events::plan::AccessPath;
 use crate::sync::issues::changed::ChangedIssue;
-use crate::sync::session::Project;
 use crate::sync::session::checkpoint::Checkpoint;
+use crate::sync::session::project::Project;
 use crate::time::Time;
 
 /// One project's share of a sync window.

@@ -7,7 +7,7 @@ use crate::json::fingerprint::fingerprint;
 use crate::sentry::error::ApiError;
 use crate::sentry::window::Window;
 use crate::sync::issues::fan_out::PageKeys;
-use crate::sync::session::Project;
+use crate::sync::session::project::Project;
 use crate::time::{Time, format_time};
 
 /// What is known of an issue before its events are read.
@@ -63,6 +63,11 @@ pub(crate) fn scopes_as_text(scopes: &BTreeMap<Time, ScanScope>) -> String {
 pub(crate) struct ChangedIssues {
     /// Issues with events in the window, by its start and by project id.
     pub(crate) changed: BTreeMap<Time, HashMap<String, Vec<ChangedIssue>>>,
+    /// From when on events of each project are looked for.
+    detected_from: HashMap<String, Time>,
+    /// Issues with such events that lists for other purposes have shown. A merge that begins meanwhile takes an issue out
+    /// of the list that is read for events.
+    glimpsed: HashMap<String, Vec<ChangedIssue>>,
     /// Projects whose issues could not be listed.
     pub(crate) failed: BTreeMap<String, ApiError>,
     /// Some rows could not be read, and nobody knows of which project they were.
@@ -70,6 +75,22 @@ pub(crate) struct ChangedIssues {
 }
 
 impl ChangedIssues {
+    /// Nothing yet, of these scopes by their start.
+    pub(crate) fn of(scopes: &BTreeMap<Time, ScanScope>) -> Self {
+        let starts = scopes.iter().flat_map(|(start, scope)| scope.detect.iter().map(|id| (id.clone(), *start)));
+        Self { detected_from: starts.collect(), ..Self::default() }
+    }
+
+    /// Adds what other lists have shown and the lists for events have not.
+    pub(crate) fn add_glimpsed(&mut self) {
+        for (project, issues) in std::mem::take(&mut self.glimpsed) {
+            let Some(start) = self.detected_from.get(&project) else { continue };
+            let listed = self.changed.entry(*start).or_default().entry(project).or_default();
+            let known: HashSet<Box<str>> = listed.iter().map(|issue| issue.id.clone()).collect();
+            listed.extend(issues.into_iter().filter(|issue| !known.contains(&issue.id)));
+        }
+    }
+
     /// The issues of a project with events since `start`.
     pub(crate) fn since(&self, start: Time, project: &str) -> Option<&Vec<ChangedIssue>> {
         self.changed.get(&start)?.get(project)
@@ -141,15 +162,17 @@ impl IssueList<'_> {
         self.seen.insert(id.into())
     }
 
-    /// Whether events of the project are looked for.
-    pub(crate) fn detects(&self, project: &str) -> bool {
-        self.scope.detect.contains(project)
-    }
-
-    /// Notes an issue that has events in the window.
-    pub(crate) fn note_changed(&mut self, project: &str, issue: ChangedIssue) {
-        let of_window = self.found.changed.entry(self.asked.start).or_default();
-        of_window.entry(project.to_owned()).or_default().push(issue);
+    /// Notes an issue whose newest event in the window came at `last_seen`, if events of its project are looked for.
+    pub(crate) fn note(&mut self, project: &str, last_seen: Option<Time>, issue: impl FnOnce() -> ChangedIssue) {
+        let (found, start) = (&mut *self.found, self.asked.start);
+        if self.scope.detect.contains(project) {
+            let of_window = found.changed.entry(start).or_default();
+            of_window.entry(project.to_owned()).or_default().push(issue());
+        } else if found.detected_from.get(project).is_some_and(|start| last_seen >= Some(*start)) {
+            // It has counted the events of another window.
+            let issue = ChangedIssue { events: None, ..issue() };
+            found.glimpsed.entry(project.to_owned()).or_default().push(issue);
+        }
     }
 
     /// Whether any record is written.

@@ -270,9 +270,7 @@ impl<'a, 'l, 's> IssuePages<'a, 'l, 's> {
         let mut fresh = Vec::new();
         for issue in issues {
             if list.is_new(&issue.id) {
-                if list.detects(&issue.project) {
-                    list.note_changed(&issue.project, issue.to_changed());
-                }
+                list.note(&issue.project, issue.last_seen, || issue.to_changed());
                 fresh.push(issue);
             }
         }

@@ -16,10 +16,12 @@ use crate::sentry::window::Window;
 use crate::singer::progress::Position;
 use crate::sync::issues::changed::{ChangedIssues, IssueList, ResumePoint, ScanScope, scopes_as_text};
 use crate::sync::issues::pages::IssuePages;
+use crate::sync::session::Session;
 use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::hidden::may_be_for_lost_projects;
+use crate::sync::session::project::Project;
 use crate::sync::session::tolerance::tolerate_project;
-use crate::sync::session::{Project, Session};
 use crate::time::Time;
 
 /// How this server lists issues, going by what it can do.
@@ -94,14 +96,14 @@ impl<'a> IssueScan<'a> {
                 Mode::OneProjectAtATime | Mode::ProjectLists => self.each_project(&mut list).await,
             };
             match result {
-                Err(SyncError::Api(error)) if !self.sure && self.falls_back(&error).await => {}
+                Err(SyncError::Api(error)) if !self.sure && self.falls_back(&error).await? => {}
                 other => return other,
             }
         }
     }
 
     /// Whether an older way of listing is worth a try after this error; learns what the server lacks.
-    async fn falls_back(&self, error: &ApiError) -> bool {
+    async fn falls_back(&self, error: &ApiError) -> Result<bool, SyncError> {
         let (mode, tolerance) = (self.mode(), error.tolerance());
         // Where only one project is chosen, it is asked for alone from the first.
         let asked_for_one = self.session.scope.leaves_projects_out() && self.projects.len() == 1;
@@ -117,11 +119,14 @@ impl<'a> IssueScan<'a> {
                 PROJECT_LISTS_ONLY
             }
             Mode::OneProjectAtATime if error.may_mean_unknown() => PROJECT_LISTS_ONLY,
-            _ => return false,
+            _ => return Ok(false),
         };
+        if may_be_for_lost_projects(self.session, error).await? {
+            return Ok(false);
+        }
         debug!("{error}; trying an older way of listing issues");
         self.dialect().lacks_all(lacks);
-        true
+        Ok(true)
     }
 
     /// Whether the organization's list refuses all projects at once, as it does where it cannot be used for one either. An
@@ -166,7 +171,7 @@ impl<'a> IssueScan<'a> {
 
     async fn each_project(&mut self, list: &mut IssueList<'_>) -> Result<(), SyncError> {
         for project in self.projects {
-            if !list.scope.emit.contains(&project.id) && !list.detects(&project.id) {
+            if !list.emits(&project.id) && !list.scope.detect.contains(&project.id) {
                 continue;
             }
             let result = self.one_project(project, list).await;

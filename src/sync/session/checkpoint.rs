@@ -13,7 +13,8 @@ use crate::singer::progress::Progress;
 use crate::singer::state::{Bookmark, State};
 use crate::singer::writer::OutputClosed;
 use crate::streams::Source;
-use crate::sync::session::{Project, Session};
+use crate::sync::session::Session;
+use crate::sync::session::project::Project;
 use crate::time::Time;
 
 /// The checkpoint of streams that are read together, in one window.

@@ -10,7 +10,8 @@ use crate::sentry::pages::Pages;
 use crate::sentry::request::Request;
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Source, Stream, TimeFilter};
-use crate::sync::session::{Project, Session};
+use crate::sync::session::Session;
+use crate::sync::session::project::Project;
 
 /// Where a thing is now.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,10 @@
 pub(crate) mod checkpoint;
 pub(crate) mod drive;
 pub(crate) mod error;
+pub(crate) mod hidden;
 pub(crate) mod inherited;
 pub(crate) mod lookup;
+pub(crate) mod project;
 pub(crate) mod project_scope;
 pub(crate) mod starts;
 pub(crate) mod tolerance;
@@ -24,6 +26,7 @@ use crate::sentry::request::Request;
 use crate::singer::state::Bookmark;
 use crate::singer::writer::OutputClosed;
 use crate::streams::{self, Source, Stream};
+use crate::sync::session::project::Project;
 use crate::sync::session::project_scope::ProjectScope;
 use crate::time::Time;
 
@@ -40,17 +43,6 @@ pub(crate) struct Session {
     pub(crate) queries: Vec<QueryStream>,
     /// Which projects are read.
     pub(crate) scope: ProjectScope,
-}
-
-/// A project of the organization, as far as paths and records need it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Project {
-    /// Numeric id, as text.
-    pub(crate) id: String,
-    /// Slug.
-    pub(crate) slug: String,
-    /// Whether the project list says that the token may see it. Older servers say nothing, and let it.
-    pub(crate) has_access: bool,
 }
 
 impl Session {
@@ -96,7 +88,7 @@ impl Session {
     pub(crate) fn describe(&self, output: &StreamOutput, bookmark: &mut Bookmark) {
         bookmark.query = self.query_of(output.stream).map(Query::fingerprint);
         if let Some(ids) = self.scope.covered_by(output.stream) {
-            bookmark.project_ids = Some(ids.clone());
+            bookmark.project_ids = Some(ids);
         }
     }
 

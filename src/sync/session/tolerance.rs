@@ -12,7 +12,8 @@ use crate::sentry::error::{ApiError, Tolerance};
 use crate::streams::Stream;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::lookup::{Standing, look_up, project_now};
-use crate::sync::session::{Project, Session, reads_with};
+use crate::sync::session::project::Project;
+use crate::sync::session::{Session, reads_with};
 
 /// Said of what an issue list named and its own request did not find.
 pub(crate) const ISSUE_GONE: &str = "an issue that was merged or deleted since it was listed (404)";

@@ -20,6 +20,7 @@ use crate::sentry::window::Window;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::hidden::without_lost_projects;
 use crate::sync::session::starts::{stream_start, warn_of_lost};
 use crate::sync::session::tolerance::tolerate_stream;
 use crate::sync::tables::joined::Joined;
@@ -37,16 +38,8 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
     session.output.begin(output).await?;
     session.ask_the_time().await?;
     let now = whole_second(session.client.server_now());
-    if let Some(joined) = Joined::of(session, &[output]) {
-        let request = joined.request(session, endpoint, session.values());
-        let days = Window { start: kept_days(day_of(joined.window.start), now), end: day_of(joined.window.end) };
-        let read = read_slices(session, output, &request, days, |_| ()).await;
-        let is_read = read.is_ok();
-        tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
-        if is_read {
-            session.output.state.advance_page(|state| joined.finish(state)).await?;
-        }
-    }
+    let read = without_lost_projects(session, async || read_joined(session, endpoint, output, now).await).await;
+    tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
     let request = session.scope.request(endpoint, session.values());
     let days = Window { start: first_day(session, output, now), end: day_of(now) + TimeDelta::days(1) };
     // Slices come oldest first, so the bookmark may follow them. It stays before a gap.
@@ -63,6 +56,20 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
     session.finish(output, now).await?;
     info!("{}: {} records", stream.tap_stream_id, output.tally().records);
     Ok(())
+}
+
+/// Reads what projects that came in have from before, if there are any.
+async fn read_joined(
+    session: &Session,
+    endpoint: &'static Endpoint,
+    output: &StreamOutput,
+    now: Time,
+) -> Result<(), SyncError> {
+    let Some(joined) = Joined::of(session, &[output]) else { return Ok(()) };
+    let request = joined.request(session, endpoint, session.values());
+    let days = Window { start: kept_days(day_of(joined.window.start), now), end: day_of(joined.window.end) };
+    read_slices(session, output, &request, days, |_| ()).await?;
+    Ok(session.output.state.advance_page(|state| joined.finish(state)).await?)
 }
 
 /// Reads days in slices that fit into one answer, oldest first. `done` is told up to which day all is written.

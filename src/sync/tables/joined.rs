@@ -69,7 +69,7 @@ impl<'a> Joined<'a> {
 pub(crate) fn joined(session: &Session, output: &StreamOutput) -> Option<(Time, BTreeSet<String>)> {
     let bookmark = session.output.state.bookmark(output.stream.tap_stream_id);
     let (start, known) = (bookmark.start.filter(|_| !output.full_table)?, bookmark.project_ids?);
-    let joined: BTreeSet<String> = session.scope.covered_by(output.stream)?.difference(&known).cloned().collect();
+    let joined = &session.scope.covered_by(output.stream)? - &known;
     (!joined.is_empty()).then_some((start, joined))
 }
 

@@ -122,7 +122,9 @@ impl<'a> LookAhead<'a> {
         if let Some(size) = cursor.page_size() {
             // A page with fewer rows was filtered after it was cut: its rows are not what the cursor counts.
             let fits = |smaller: &SmallerPages| page.len() == size && smaller.repeated <= size;
-            if let Some(smaller) = cursor.smaller_pages(largest, OVERLAP).filter(fits) {
+            // Small pages have no room for so many.
+            let smaller = (1..=OVERLAP).rev().find_map(|rows| cursor.smaller_pages(largest, rows).filter(fits));
+            if let Some(smaller) = smaller {
                 (self.expected, self.repeated) = (Some(last(smaller.repeated)), smaller.repeated);
                 self.pages.ask_for(smaller.cursor, smaller.rows);
             }

@@ -38,6 +38,7 @@ pub(crate) async fn walk_substream(
     let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
     let mut parents: Vec<&ChildContext> = parents.iter().collect();
     parents.sort_by(|one, other| one.parent_key.cmp(&other.parent_key));
+    parents.dedup_by(|one, other| one.parent_key == other.parent_key); // their list may have been read again
     let done = parents.partition_point(|parent| Some(&parent.parent_key) <= last_done);
     // One that came in since has not been read, wherever its key has it.
     let covered = progress.as_ref().and_then(|progress| progress.position.list.clone());

@@ -1,6 +1,5 @@
 //! The list of projects, with which every run begins. It says which projects the run reads.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use anyhow::bail;
@@ -8,24 +7,28 @@ use tracing::{info, warn};
 
 use crate::json::row::Row;
 use crate::sentry::error::Tolerance;
-use crate::sentry::pages::Pages;
 use crate::streams::context::ChildContext;
-use crate::streams::{self, Source, Stream};
+use crate::streams::{self, Stream};
 use crate::sync::session::error::SyncError;
+use crate::sync::session::hidden::{find_hidden, forget_hidden, has_access, name_hidden};
+use crate::sync::session::project::Project;
 use crate::sync::session::project_scope::{can_be_project_scoped, is_scoped_by_time};
 use crate::sync::session::tolerance::tolerate_stream;
-use crate::sync::session::{Project, Session};
+use crate::sync::session::{Session, reads_with};
 use crate::sync::tables::root::walk_rows;
+
+/// Whether lists that a stream is read from leave hidden projects out.
+fn is_cut(stream: &Stream) -> bool {
+    can_be_project_scoped(stream) || reads_with(stream, "issues")
+}
 
 /// The list while it is read.
 #[derive(Default)]
 struct Reading {
     projects: Vec<Project>,
     contexts: Vec<ChildContext>,
-    /// Id and slug of every project that there is.
-    all: Vec<(String, String)>,
-    /// Ids of those that the token may not see (API §2).
-    hidden: BTreeSet<String>,
+    /// Every project that there is.
+    all: Vec<Project>,
 }
 
 /// Reads the list of projects. It is also the proof that token, organization and server are right. Returns the projects
@@ -53,32 +56,11 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
         tolerate_stream(session, stream.tap_stream_id, read).await?;
     }
     check(session, &reading).await?;
-    session.scope.learn(&reading.all, &reading.hidden, scoped);
+    let hidden = if any(is_cut) { find_hidden(session, &reading.all).await? } else { BTreeSet::new() };
+    name_hidden(session, &reading.all, &hidden);
+    forget_hidden(session, &reading.all, &hidden);
+    session.scope.learn(reading.all, hidden, scoped);
     Ok((reading.projects, reading.contexts))
-}
-
-/// The projects that the token may not see by now, although the run began with them. The list is read once more, and only
-/// if something was hidden from the token since then.
-pub(crate) async fn hidden_since(session: &Session, projects: &[Project]) -> Result<BTreeSet<String>, SyncError> {
-    let source = streams::find("projects").map(|stream| &stream.source);
-    let Some(Source::Endpoint(endpoint)) = source.filter(|_| session.client.has_met_hidden()) else {
-        return Ok(BTreeSet::new());
-    };
-    let seen_before = projects.iter().filter(|project| project.has_access);
-    let mut hidden: BTreeSet<String> = seen_before.map(|project| project.id.clone()).collect();
-    let mut pages = Pages::new(&session.client, session.scope.request(endpoint, session.values()));
-    while let Some(page) = pages.next().await? {
-        let seen = page.rows().flatten().filter(has_access);
-        for id in seen.filter_map(|row| row.text("id").map(Cow::into_owned)) {
-            hidden.remove(&id);
-        }
-    }
-    Ok(hidden)
-}
-
-/// Whether the token may see the project. Older servers say nothing, and let it (API §2).
-fn has_access(row: &Row<'_>) -> bool {
-    row.get("hasAccess") != Some("false")
 }
 
 fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut Reading) {
@@ -91,13 +73,10 @@ fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut
     };
     let has_access = has_access(row);
     let project = Project { id: id.into_owned(), slug: slug.into_owned(), has_access };
-    if reading.all.iter().any(|(id, _)| *id == project.id) {
+    if reading.all.iter().any(|known| known.id == project.id) {
         return;
     }
-    reading.all.push((project.id.clone(), project.slug.clone()));
-    if !has_access {
-        reading.hidden.insert(project.id.clone());
-    }
+    reading.all.push(project.clone());
     if session.scope.reads(&project.id, &project.slug) {
         reading.projects.push(project);
         reading.contexts.extend(ChildContext::read(stream, row, &session.values()));
@@ -113,7 +92,8 @@ async fn check(session: &Session, reading: &Reading) -> Result<(), SyncError> {
         return Ok(());
     }
     let chosen = session.scope.chosen();
-    for pattern in chosen.idle_patterns(&reading.all) {
+    let names: Vec<_> = reading.all.iter().map(|project| (project.id.clone(), project.slug.clone())).collect();
+    for pattern in chosen.idle_patterns(&names) {
         warn!("no project of {organization:?} is named {pattern:?}, as projects or exclude_projects has it");
     }
     Ok(check_choice(session, reading)?)
@@ -121,7 +101,7 @@ async fn check(session: &Session, reading: &Reading) -> Result<(), SyncError> {
 
 fn check_choice(session: &Session, reading: &Reading) -> anyhow::Result<()> {
     let (chosen, organization) = (session.scope.chosen(), &session.config.organization);
-    if !reading.all.iter().any(|(id, slug)| chosen.names(id, slug)) {
+    if !reading.all.iter().any(|project| session.scope.is_chosen(project)) {
         bail!(
             "projects and exclude_projects leave no project of {organization:?}: compare them with the slugs in the addresses of its pages"
         );

@@ -11,6 +11,7 @@ use crate::streams::context::ChildContext;
 use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::hidden::without_lost_projects;
 use crate::sync::session::tolerance::tolerate_stream;
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::joined::Joined;
@@ -29,7 +30,9 @@ pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Res
         Ok(_) => {}
         Err(field) => missing = Some(field),
     };
-    let result = walk_rows(session, stream, !children.is_empty(), &mut keep).await;
+    let must = !children.is_empty();
+    let read = async || walk_rows(session, stream, must, &mut keep).await;
+    let result = without_lost_projects(session, read).await;
     for output in children.iter().flat_map(Substream::outputs) {
         if let Some(field) = missing {
             output.gap(format!("a parent row without {field}"));
@@ -61,24 +64,24 @@ pub(crate) async fn walk_rows(
     let walk = || RootWalk::new(session, stream, Targets::new(session, stream, &left));
     if stream.time_filter == TimeFilter::StartEnd {
         session.ask_the_time().await?;
-        if let Some(joined) = Joined::of(session, &left) {
-            let read = read_joined(session, stream, endpoint, &joined, each).await;
-            tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
-        }
+        let read = async || read_joined(session, stream, endpoint, &left, each).await;
+        let read = without_lost_projects(session, read).await;
+        tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
         // Its window ended when that run began. So the list is read again, up to now.
         go_on(walk(), endpoint, each).await?;
     }
     read_whole(walk(), endpoint, each).await
 }
 
-/// Reads what projects that came in have from before.
+/// Reads what projects that came in have from before, if there are any.
 async fn read_joined(
     session: &Session,
     stream: &'static Stream,
     endpoint: &'static Endpoint,
-    joined: &Joined<'_>,
+    left: &[&StreamOutput],
     each: &mut dyn FnMut(&Row<'_>),
 ) -> Result<(), SyncError> {
+    let Some(joined) = &Joined::of(session, left) else { return Ok(()) };
     let walk = || RootWalk::new(session, stream, Targets::of_joined(session, stream, joined));
     if go_on(walk(), endpoint, each).await? { Ok(()) } else { read_whole(walk(), endpoint, each).await }
 }
