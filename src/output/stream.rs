@@ -178,6 +178,17 @@ impl StreamOutput {
         lock(&self.tally).gaps.iter().filter(|gap| !gap.is_kept).count()
     }
 
+    /// How many parts could not be read so far, with those that the state keeps.
+    pub(crate) fn all_gaps(&self) -> usize {
+        lock(&self.tally).gaps.len()
+    }
+
+    /// Notes that the state keeps what was missing after the first `number` of all gaps: the bookmark moves on.
+    pub(crate) fn keep_gaps_after(&self, number: usize) {
+        self.may_be_incomplete();
+        lock(&self.tally).gaps.iter_mut().skip(number).for_each(|gap| gap.is_kept = true);
+    }
+
     /// Whether rows may be missing, known or not.
     fn is_doubtful(&self) -> bool {
         self.incomplete.load(Ordering::Relaxed) || self.has_gaps()

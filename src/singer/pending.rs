@@ -3,6 +3,7 @@
 //!
 //! Knows no requests: what a name means is the business of the stream whose bookmark has it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -43,15 +44,33 @@ pub(crate) struct Pending {
     pub(crate) why: Why,
     /// Its key, such as the id of an issue.
     pub(crate) key: String,
-    /// Id of its project.
+    /// Id of its project; `-` where it has none of its own.
     pub(crate) project: String,
-    /// Rows are missing from here on.
+    /// Rows are missing from here on. Of a row with two times this is the earlier one.
     pub(crate) since: Time,
+    /// The later one, if they differ.
+    pub(crate) until: Option<Time>,
+}
+
+/// In place of a project, where there is none.
+const NO_PROJECT: &str = "-";
+
+impl Pending {
+    /// Something without a project of its own that failed for good. Of a row with two times, `until` is the later one.
+    pub(crate) fn failed(key: String, since: Time, until: Option<Time>) -> Self {
+        Self { why: Why::Failed, key, project: NO_PROJECT.to_owned(), since, until }
+    }
+
+    /// Whether it is of a project, and of none of these.
+    pub(crate) fn is_of_none(&self, projects: &BTreeSet<&str>) -> bool {
+        self.project != NO_PROJECT && !projects.contains(self.project.as_str())
+    }
 }
 
 impl fmt::Display for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {} {}", self.why.name(), self.key, self.project, format_time(self.since))
+        write!(f, "{} {} {} {}", self.why.name(), self.key, self.project, format_time(self.since))?;
+        self.until.map_or(Ok(()), |until| write!(f, "/{}", format_time(until)))
     }
 }
 
@@ -59,11 +78,16 @@ impl FromStr for Pending {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts: Vec<&str> = text.split(' ').collect();
-        let [why, key, project, since] = parts[..] else { return Err("not a reason, a key, a project and a time") };
+        let malformed = "not a reason, a key, a project and a time";
+        // A key may have spaces, and nothing else may.
+        let (why, rest) = text.split_once(' ').ok_or(malformed)?;
+        let (rest, times) = rest.rsplit_once(' ').ok_or(malformed)?;
+        let (key, project) = rest.rsplit_once(' ').ok_or(malformed)?;
         let why = [Why::Failed, Why::Gone].into_iter().find(|known| known.name() == why).ok_or("not a reason")?;
-        let since = parse_time(since).ok_or("not a time")?;
-        Ok(Self { why, key: key.to_owned(), project: project.to_owned(), since })
+        let (since, until) = times.split_once('/').map_or((times, None), |(since, until)| (since, Some(until)));
+        let time = |text: &str| parse_time(text).ok_or("not a time");
+        let (since, until) = (time(since)?, until.map(time).transpose()?);
+        Ok(Self { why, key: key.to_owned(), project: project.to_owned(), since, until })
     }
 }
 
@@ -76,5 +100,22 @@ impl Serialize for Pending {
 impl<'de> Deserialize<'de> for Pending {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(key in "\\PC{1,20}", project in "[0-9]{1,9}|-", gone: bool, since in 0_i64..2_000_000_000, until in prop::option::of(0_i64..2_000_000_000)) {
+            let time = |seconds| Time::from_timestamp(seconds, 0).expect("a time");
+            let why = if gone { Why::Gone } else { Why::Failed };
+            let pending = Pending { why, key, project, since: time(since), until: until.map(time) };
+            prop_assert_eq!(pending.to_string().parse(), Ok(pending));
+        }
     }
 }

@@ -59,11 +59,6 @@ impl Progress {
         others.all(|name| self.co_read.contains(name))
     }
 
-    /// Whether all of this was asked for when it was made.
-    pub(crate) fn is_for(&self, asked: &BTreeSet<String>) -> bool {
-        asked.is_subset(&self.asked)
-    }
-
     /// Whether a project is read up to the end, from this start on.
     pub(crate) fn has_done(&self, project: &str, start: Time) -> bool {
         self.done.get(project) == Some(&Start(start))

@@ -51,7 +51,7 @@ fn what_is_hidden_while_a_run_goes_on_is_read_from_its_beginning_once_it_may_be(
     }
 }
 
-/// Only a refusal says that a project is hidden.
+/// Only a refusal says that a project is hidden. What could not be asked for is not read, and all else is.
 #[test]
 fn an_error_is_not_taken_for_a_hidden_project() {
     let simulator = simulator();
@@ -63,9 +63,37 @@ fn an_error_is_not_taken_for_a_hidden_project() {
         NthHit::every(),
         error(),
     );
-    let run = Tap::new(&simulator).only(&["issues"]).set("max_retries", json!(0)).run();
+    let run = Tap::new(&simulator).only(&["issues", "releases", "teams"]).set("max_retries", json!(0)).run();
     assert_eq!(run.code, 1, "{}", run.stderr);
     assert!(run.stderr.contains("answered 500") && !run.stderr.contains("hidden projects"), "{}", run.stderr);
+    for stream in ["issues", "releases", "teams"] {
+        assert!(!run.records(stream).is_empty(), "{stream} has to wait for that project");
+    }
+    let bookmark = &run.last_state()["bookmarks"]["releases"];
+    let covered = bookmark["project_ids"].as_array().expect("ids");
+    assert!(bookmark["start"].is_string() && !covered.contains(&json!(id.to_string())), "{bookmark}");
+}
+
+/// The list of projects says that one may not be seen. Where nothing else tells, that stands.
+#[test]
+fn a_flag_that_nothing_speaks_against_is_believed() {
+    let simulator = simulator();
+    let slug = simulator.read(|org| org.projects[1].slug.clone());
+    let tap = || Tap::new(&simulator).only(&["releases"]).set("max_retries", json!(0));
+    let whole = tap().sync();
+    simulator.deny_project(&slug);
+    let (body, content_type) = ("<html></html>".to_owned(), "text/html".to_owned());
+    let page = FaultKind::Status { code: 404, body, content_type, headers: Vec::new() };
+    strike(&simulator, "/acme/issues/?", NthHit::every(), page);
+    let first = tap().run();
+    assert_eq!(first.code, 1, "{}", first.stderr);
+    simulator.clear_faults();
+    simulator.allow_projects();
+    let second = tap().state(first.last_state()).sync();
+    assert_eq!(
+        &first.keys("releases", "version") | &second.keys("releases", "version"),
+        whole.keys("releases", "version")
+    );
 }
 
 /// The slugs and ids of the projects.

@@ -2,7 +2,9 @@
 //! merge is under way it says so of issues whose events live on.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use sentry_simulator::{FaultKind, NthHit, Organization, Settings, Shape, Simulator};
 use serde_json::{Value, json};
 
@@ -20,9 +22,14 @@ fn tap(simulator: &Simulator) -> Tap {
     Tap::new(simulator).only(&["issues", "events"]).set("fetch_event_details", json!(true)).set("max_retries", json!(0))
 }
 
-fn names(run: &Run) -> Vec<String> {
-    let pending = run.last_state()["bookmarks"]["events"]["pending"].clone();
+/// Names of what could not be read, of a stream.
+fn pending(run: &Run, stream: &str) -> Vec<String> {
+    let pending = run.last_state()["bookmarks"][stream]["pending"].clone();
     pending.as_array().into_iter().flatten().map(|name| name.as_str().expect("text").to_owned()).collect()
+}
+
+fn names(run: &Run) -> Vec<String> {
+    pending(run, "events")
 }
 
 fn together(one: &Run, other: &Run) -> BTreeSet<String> {
@@ -63,4 +70,116 @@ fn an_issue_is_gone_only_if_two_runs_find_it_so() {
     let gone = tap(&simulator).state(first.last_state()).sync();
     assert!(gone.stderr.contains("merged or deleted") && names(&gone).is_empty(), "{}", gone.stderr);
     assert_eq!(gone.last_state()["bookmarks"]["events"].get("pending"), None::<&Value>);
+}
+
+/// A version as it stands in a path.
+fn encoded(version: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    version
+        .bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+fn fault() -> FaultKind {
+    FaultKind::status(500, r#"{"detail": "Internal Error"}"#)
+}
+
+/// A release below which one list always fails.
+#[test]
+fn what_fails_below_one_row_of_a_list_holds_up_no_bookmark() {
+    let shape = Shape { projects: 2, releases: 12, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let streams = ["releases", "release", "commits"];
+    let tap = || Tap::new(&simulator).only(&streams).set("max_retries", json!(0));
+    let whole = tap().sync();
+    let version = simulator.read(|org| org.releases.iter().find(|release| release.commits.len() > 1).cloned());
+    let version = version.expect("a release with commits").version;
+    let path = format!("/releases/{}/commits/", encoded(&version));
+    strike(&simulator, &path, NthHit::every(), fault());
+    let first = tap().run();
+    assert_eq!(first.code, 1, "{}", first.stderr);
+    assert!(first.stderr.contains("could not be read"), "{}", first.stderr);
+    for stream in ["release", "commits"] {
+        let names = pending(&first, stream);
+        assert!(names.len() == 1 && names[0].starts_with(&format!("failed {version} - ")), "{stream}: {names:?}");
+        assert!(first.last_state()["bookmarks"][stream]["start"].is_string(), "{stream}: its bookmark stays");
+    }
+    // Nothing but that release is asked for.
+    simulator.advance(Duration::from_hours(6));
+    simulator.clear_requests();
+    let second = tap().state(first.last_state()).run();
+    assert_eq!((second.code, second.records("release").len(), second.records("commits").len()), (1, 0, 0));
+    let below = simulator.requests().iter().filter(|request| request.path.contains("/commits/")).count();
+    assert_eq!(below, 2, "one of each stream");
+    assert_eq!(asked(&simulator, "/acme/releases/?"), 0);
+    assert!(simulator.requests().len() <= 8, "{} requests", simulator.requests().len());
+    let accepting = |state: Value| tap().state(state).set("accepted_gaps", json!(["release", "commits"]));
+    accepting(second.last_state()).sync();
+    simulator.clear_faults();
+    let third = tap().state(second.last_state()).sync();
+    for stream in ["release", "commits"] {
+        assert!(pending(&third, stream).is_empty());
+        let key = if stream == "release" { "version" } else { "id" };
+        assert_eq!(&first.keys(stream, key) | &third.keys(stream, key), whole.keys(stream, key), "{stream}");
+        assert!(third.records(stream).len() < whole.records(stream).len());
+    }
+}
+
+/// Such a release may be gone, or have another date by now.
+#[test]
+fn a_row_that_failed_and_is_gone_is_forgotten_and_one_with_another_date_is_found() {
+    for gone in [true, false] {
+        let shape = Shape { projects: 2, releases: 12, ..Shape::default() };
+        let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+        let tap = || Tap::new(&simulator).only(&["release"]).set("max_retries", json!(0));
+        let version = simulator.read(|org| org.releases[3].version.clone());
+        strike(&simulator, &format!("/releases/{}/", encoded(&version)), NthHit::every(), fault());
+        let first = tap().run();
+        assert_eq!((first.code, pending(&first, "release").len()), (1, 1), "{}", first.stderr);
+        simulator.clear_faults();
+        simulator.edit(|org| {
+            if gone {
+                org.releases.retain(|release| release.version != version);
+            } else {
+                org.releases[3].created += TimeDelta::days(2);
+            }
+        });
+        let second = tap().state(first.last_state()).sync();
+        assert_eq!(pending(&second, "release"), [""; 0]);
+        assert_eq!(second.keys("release", "version").contains(&version), !gone, "{}", second.stderr);
+    }
+}
+
+/// Check-ins are read below each monitor from the bookmark on.
+#[test]
+fn a_parent_whose_rows_fail_holds_up_no_bookmark() {
+    let simulator = simulator(2);
+    let tap = || Tap::new(&simulator).only(&["monitors", "monitor_checkins"]).set("max_retries", json!(0));
+    let whole = tap().sync();
+    let id = whole.records("monitors")[0]["id"].as_str().expect("an id").to_owned();
+    strike(&simulator, &format!("/monitors/{id}/checkins/"), NthHit::every(), fault());
+    let first = tap().run();
+    let names = pending(&first, "monitor_checkins");
+    assert!(first.code == 1 && names.len() == 1, "{names:?}: {}", first.stderr);
+    assert!(first.last_state()["bookmarks"]["monitor_checkins"]["start"].is_string());
+    simulator.clear_faults();
+    simulator.advance(Duration::from_hours(6));
+    let second = tap().state(first.last_state()).sync();
+    assert!(pending(&second, "monitor_checkins").is_empty());
+    let together = &first.keys("monitor_checkins", "id") | &second.keys("monitor_checkins", "id");
+    assert_eq!(together, whole.keys("monitor_checkins", "id"));
+    assert!(first.records("monitor_checkins").len() < whole.records("monitor_checkins").len());
+}
+
+#[test]
+fn names_of_projects_that_are_gone_take_up_no_room() {
+    let shape = Shape { projects: 2, issue_sizes: vec![vec![2; 3]; 2], ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings { limits: false, ..Settings::saas() });
+    strike(&simulator, "/events/?", NthHit::every(), fault());
+    let first = tap(&simulator).run();
+    let slug = simulator.read(|org| org.projects[1].slug.clone());
+    simulator.edit(|org| org.delete_project(&slug));
+    let second = tap(&simulator).state(first.last_state()).run();
+    assert!(names(&second).len() < names(&first).len() && !names(&second).is_empty(), "{:?}", names(&second));
 }

@@ -161,7 +161,9 @@ impl<'a> PartitionCheckpoint<'a> {
     fn keep(&self, issue: &ChangedIssue, why: Why, error: &ApiError) {
         let (key, project) = (issue.id.to_string(), self.project.id.clone());
         let since = issue.since.unwrap_or(self.start);
-        if !self.checkpoint.keep_pending(Pending { why, key, project, since }) && !self.too_many.replace(true) {
+        if !self.checkpoint.keep_pending(Pending { why, key, project, since, until: None })
+            && !self.too_many.replace(true)
+        {
             for output in self.checkpoint.outputs() {
                 let (slug, most) = (&self.project.slug, why.most());
                 output.gap(format!("project {slug}: more than {most} of its issues cannot be read: {error}"));

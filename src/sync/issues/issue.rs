@@ -102,6 +102,7 @@ pub(crate) async fn write_issues(
                 key: issue.id.to_string(),
                 project: issue.project.to_string(),
                 since: checkpoint.end(),
+                until: None,
             };
             Ok::<_, SyncError>((*issue, detail(session, checkpoint, left).await?))
         });

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use crate::output::stream::StreamOutput;
 use crate::singer::pending::{Pending, Why};
-use crate::singer::progress::Progress;
+use crate::singer::progress::{Position, Progress};
 use crate::singer::state::{Bookmark, State};
 use crate::singer::writer::OutputClosed;
 use crate::streams::Source;
@@ -32,6 +32,21 @@ impl<'a> Checkpoint<'a> {
     pub(crate) fn new(session: &'a Session, outputs: Vec<&'a StreamOutput>, end: Time) -> Option<Self> {
         let asked = asked(session, outputs.first()?);
         Some(Self { session, outputs, end, asked })
+    }
+
+    /// The same for rows of a table, of which `asked` says what is read.
+    pub(crate) fn of_rows(
+        session: &'a Session,
+        outputs: Vec<&'a StreamOutput>,
+        end: Time,
+        asked: BTreeSet<String>,
+    ) -> Option<Self> {
+        Some(Self { asked, ..Self::new(session, outputs, end)? })
+    }
+
+    /// The same in the window up to another end.
+    pub(crate) fn up_to(self, end: Time) -> Self {
+        Self { end, ..self }
     }
 
     /// The streams.
@@ -62,15 +77,16 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// What an interrupted run has done, whatever window it was in. `None` where it asked for something else.
+    pub(crate) fn left(&self) -> Option<Progress> {
+        let progress = Self::bookmark_of(self.session, self.outputs[0]).progress;
+        progress.filter(|progress| progress.asked == self.asked && progress.holds_for(self.co_read()))
+    }
+
+    /// The same, if the bookmark has not come past that window. States that were merged may have progress in a window that
+    /// was read since.
     pub(crate) fn interrupted(&self) -> Option<Progress> {
-        let bookmark = Self::bookmark_of(self.session, self.outputs[0]);
-        let start = bookmark.start;
-        let counts = |progress: &Progress| {
-            // States that were merged may have progress in a window that was read since.
-            let is_open = start.is_none_or(|start| progress.end > start);
-            is_open && progress.asked == self.asked && progress.holds_for(self.co_read())
-        };
-        bookmark.progress.filter(counts)
+        let start = Self::bookmark_of(self.session, self.outputs[0]).start;
+        self.left().filter(|progress| start.is_none_or(|start| progress.end > start))
     }
 
     /// What an interrupted run has done of this window.
@@ -81,6 +97,30 @@ impl<'a> Checkpoint<'a> {
     /// Changes the progress, and writes it unless STATE lines would outweigh the records.
     pub(crate) async fn advance_page(&self, change: impl FnOnce(&mut Progress)) -> Result<(), OutputClosed> {
         self.session.output.state.advance_page(|state| change(self.progress_in(state))).await
+    }
+
+    /// Moves the position in a list, if there is one, and makes what changes in the state with it. The position stays before
+    /// what could not be read: a run that goes on from here tries it again.
+    pub(crate) async fn advance_to(
+        &self,
+        position: Option<Position>,
+        note: impl FnOnce(&mut State),
+    ) -> Result<(), OutputClosed> {
+        let position = position.filter(|_| !self.outputs.iter().any(|output| output.has_gaps()));
+        let change = |state: &mut State| {
+            note(state);
+            if let Some(position) = position {
+                self.progress_in(state).position = position;
+            }
+        };
+        self.session.output.state.advance_page(change).await
+    }
+
+    /// Erases the progress: it was made from an order that the list does not keep to.
+    pub(crate) fn forget_progress(&self) {
+        let forget =
+            |state: &mut State| state.bookmarks.get_mut(self.owner()).into_iter().for_each(|own| own.progress = None);
+        self.session.output.state.change(forget);
     }
 
     /// Writes the state as it is, unless STATE lines would outweigh the records.

@@ -32,43 +32,66 @@ pub(crate) fn has_access(row: &Row<'_>) -> bool {
     row.get("hasAccess") != Some("false")
 }
 
-/// Of the projects that the list flags as out of reach, those that are. The issue list is asked for each of them by its id:
-/// if that answers, the project can be read all the same.
-pub(crate) async fn find_hidden(session: &Session, projects: &[Project]) -> Result<BTreeSet<String>, SyncError> {
-    let is_asked_for = |project: &&Project| !project.has_access && session.scope.is_chosen(project);
-    let (asked, others): (Vec<Project>, Vec<Project>) =
-        projects.iter().filter(|project| !project.has_access).cloned().partition(|project| is_asked_for(&project));
-    let mut hidden: BTreeSet<String> = others.into_iter().map(|project| project.id).collect();
-    for group in asked.chunks(MAX_PROJECT_IDS) {
-        let together = session.client.dialect.supports(Capability::SeveralProjects) || group.len() == 1;
-        if together && answers(session, group).await? {
-            continue;
-        }
-        for project in group {
-            let alone = (group.len() > 1 || !together) && answers(session, std::slice::from_ref(project)).await?;
-            if !alone {
-                hidden.insert(project.id.clone());
-            }
-        }
-    }
-    Ok(hidden)
+/// What is known of projects that the list flags as out of reach.
+#[derive(Debug, Default)]
+pub(crate) struct Flagged {
+    /// Ids of those that the token may not see.
+    pub(crate) hidden: BTreeSet<String>,
+    /// Ids of those that could not be asked for.
+    pub(crate) unknown: BTreeSet<String>,
 }
 
-/// Whether the issue list answers for these projects. Only a refusal says that they are hidden. A server without such a
-/// list has lists of the projects, which will tell.
-async fn answers(session: &Session, projects: &[Project]) -> Result<bool, SyncError> {
+/// Asks for each of the flagged projects by its id: if the issue list answers, the project can be read all the same. One
+/// that could not be asked for is not read in this run.
+pub(crate) async fn ask_for_flagged(session: &Session, projects: &[Project]) -> Result<Flagged, SyncError> {
+    let (mut flagged, mut asked) = (Flagged::default(), Vec::new());
+    for project in projects.iter().filter(|project| !project.has_access) {
+        if session.scope.is_chosen(project) {
+            asked.push(project.clone());
+        } else {
+            flagged.hidden.insert(project.id.clone());
+        }
+    }
+    for group in asked.chunks(MAX_PROJECT_IDS) {
+        let together = session.client.dialect.supports(Capability::SeveralProjects) || group.len() == 1;
+        if together && ask_for(session, group, &mut flagged).await? {
+            continue;
+        }
+        for project in group.iter().filter(|_| group.len() > 1 || !together) {
+            ask_for(session, std::slice::from_ref(project), &mut flagged).await?;
+        }
+    }
+    Ok(flagged)
+}
+
+/// Asks the issue list for these projects, and notes what a single one is. Returns whether it answers. Only a refusal says
+/// that a project is hidden. Where there is no such list, nothing speaks against the flag.
+async fn ask_for(session: &Session, projects: &[Project], flagged: &mut Flagged) -> Result<bool, SyncError> {
     let now = session.client.server_now();
     let request = Request::new(&ORGANIZATION_ISSUES, session.values()).with("query", "");
     let request = projects.iter().fold(request, |request, project| request.with("project", project.id.clone()));
     let window = Window { start: now - TimeDelta::minutes(1), end: now };
-    match session.client.get(&request.within(window)).await {
-        Err(error) if matches!(error.tolerance(), Tolerance::Hidden | Tolerance::NotOnThisServer) => {
-            debug!("{error}");
-            Ok(false)
+    let result = session.client.get(&request.within(window)).await.map_err(SyncError::from);
+    let error = match answer_of(result)? {
+        Answer::Read(_) => return Ok(true),
+        Answer::Gone(error) | Answer::Failed(error) => error,
+    };
+    debug!("{error}");
+    if let [project] = projects {
+        let is_failure = error.tolerance() == Tolerance::Gap;
+        if is_failure {
+            let all = session.output.streams().filter(|output| lacks_hidden(output));
+            all.for_each(|output| output.kept_gap(format!("project {}: {error}", project.slug)));
         }
-        Err(error) if !matches!(error.tolerance(), Tolerance::Gone | Tolerance::NotHere) => Err(error.into()),
-        _ => Ok(true),
+        let set = if is_failure { &mut flagged.unknown } else { &mut flagged.hidden };
+        set.insert(project.id.clone());
     }
+    Ok(false)
+}
+
+/// Whether lists that the stream is read from leave hidden projects out.
+pub(crate) fn lacks_hidden(output: &StreamOutput) -> bool {
+    can_be_project_scoped(output.stream) || reads_with(output.stream, "issues")
 }
 
 /// Names hidden projects as one gap of the streams that lack them. What bookmarks say of the others moves on.
@@ -84,11 +107,8 @@ pub(crate) fn name_hidden(session: &Session, projects: &[Project], hidden: &BTre
             "hidden projects: {count} that this token may not see ({named}{more}); give its owner access to them, or choose the others with the option projects"
         ));
     };
-    for output in session.output.streams() {
+    for output in session.output.streams().filter(|output| lacks_hidden(output)) {
         let of_scan = reads_with(output.stream, "issues");
-        if !of_scan && !can_be_project_scoped(output.stream) {
-            continue;
-        }
         let is_read = |project: &&Project| {
             if of_scan { session.scope.reads(&project.id, &project.slug) } else { session.scope.is_chosen(project) }
         };

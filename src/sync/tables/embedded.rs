@@ -7,16 +7,19 @@ use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::request::Request;
-use crate::sentry::window::Window;
+use crate::singer::pending::Pending;
 use crate::singer::state::State;
-use crate::streams::context::ChildContext;
+use crate::streams::context::{ChildContext, key_of};
 use crate::streams::{self, Embed, Source, Stream, TimeFilter};
 use crate::sync::session::Session;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::earliest_start;
 use crate::sync::session::tolerance::tolerate_part;
 use crate::sync::tables::embedded_list::{EmbeddedList, ShortLists};
+use crate::sync::tables::kept::GapsBefore;
 use crate::sync::tables::known_rows::KnownRows;
+use crate::sync::tables::order::RowTimes;
 use crate::sync::tables::substreams::Substream;
 use crate::time::Time;
 
@@ -36,6 +39,8 @@ struct EmbeddedChild<'a> {
     start: Time,
     /// Parents whose children are read, as they are now.
     known: KnownRows<'a>,
+    /// Names of parents whose children could not be read.
+    checkpoint: Checkpoint<'a>,
 }
 
 enum Kind<'a> {
@@ -48,8 +53,13 @@ enum Kind<'a> {
 type Lists = Vec<(&'static str, String)>;
 
 impl EmbeddedChild<'_> {
-    fn gaps(&self) -> usize {
-        self.outputs.iter().map(|output| output.gaps()).sum()
+    fn is_pending(&self, key: &str) -> bool {
+        self.checkpoint.all_pending().iter().any(|pending| pending.key == *key)
+    }
+
+    /// Whether the server does not have what is read here.
+    fn is_absent(&self) -> bool {
+        matches!(&self.kind, Kind::List(list) if list.presence.is_absent())
     }
 }
 
@@ -92,9 +102,10 @@ impl<'a> EmbeddedChildren<'a> {
             let start = earliest_start(session, &outputs);
             let told_by = outputs.first().map(|output| output.stream.told_by);
             let known = KnownRows::new(session, parent, told_by, outputs.clone(), end);
-            EmbeddedChild { outputs, kind, start, known }
+            let checkpoint = Checkpoint::new(session, outputs.clone(), end)?;
+            Some(EmbeddedChild { outputs, kind, start, known, checkpoint })
         };
-        children.into_iter().map(with_start).collect()
+        children.into_iter().filter_map(with_start).collect()
     }
 
     /// Their outputs.
@@ -117,18 +128,38 @@ impl<'a> EmbeddedChildren<'a> {
         Ok(())
     }
 
-    /// Reads and writes the children of one row, if it is new or tells that there are more.
-    pub(crate) async fn of(&self, row: &Row<'_>) -> Result<(), SyncError> {
+    /// Rows whose children earlier runs could not read, and that are older than what is read of these children now.
+    pub(crate) fn pending(&self) -> Vec<Pending> {
+        let mut all = Vec::new();
         for child in &self.children {
-            let time = self.parent.replication_key().and_then(|key| Window::second_of(row.text(key).as_deref()));
-            if time.is_some_and(|time| time < child.start) {
+            let old = child.checkpoint.all_pending().into_iter().filter(|pending| pending.since < child.start);
+            all.extend(old);
+        }
+        all
+    }
+
+    /// Forgets a row that is not there any more.
+    pub(crate) fn forget(&self, key: &str) {
+        for child in self.children.iter().filter(|child| child.is_pending(key)) {
+            child.outputs.iter().for_each(|output| output.skip("below a row that is gone since it failed"));
+            child.checkpoint.forget_pending(key);
+        }
+    }
+
+    /// Reads and writes the children of one row, if it is new, tells that there are more, or could not be read before.
+    pub(crate) async fn of(&self, row: &Row<'_>) -> Result<(), SyncError> {
+        let (key, times) = (key_of(self.parent, row), RowTimes::of(self.parent, row));
+        for child in &self.children {
+            let is_pending = child.is_pending(&key);
+            if times.key.is_some_and(|time| time < child.start) && !is_pending {
                 continue;
             }
-            let (name, gaps) = (child.known.name(row), child.gaps());
+            let name = child.known.name(row);
             if child.known.has(&name) {
-                child.known.note(name, time);
+                child.known.note(name, times.key);
                 continue;
             }
+            let before = GapsBefore::of(&child.outputs);
             match ChildContext::read(self.parent, row, &self.session.values()) {
                 Ok(context) => self.one(child, row, &context).await?,
                 Err(field) => {
@@ -137,8 +168,13 @@ impl<'a> EmbeddedChildren<'a> {
                     }
                 }
             }
-            if child.gaps() == gaps {
-                child.known.note(name, time);
+            if !before.are_more_now() {
+                child.known.note(name, times.key);
+                if is_pending {
+                    child.checkpoint.forget_pending(&key);
+                }
+            } else if let Some((since, until)) = times.span().filter(|_| !child.is_absent()) {
+                before.keep(&child.checkpoint, Pending::failed(key.clone(), since, until));
             }
         }
         Ok(())

@@ -30,6 +30,13 @@ impl RowTimes {
         self.key.max(self.sorted)
     }
 
+    /// The earlier one of both, and the later one if they differ. `None` for a row without times.
+    pub(crate) fn span(self) -> Option<(Time, Option<Time>)> {
+        let (latest, key) = (self.latest()?, self.key.or(self.sorted)?);
+        let earliest = key.min(self.sorted.unwrap_or(key));
+        Some((earliest, Some(latest).filter(|latest| *latest != earliest)))
+    }
+
     /// Whether one of the times is in the window. A row without times is taken to be.
     pub(crate) fn lies_in(self, window: Window) -> bool {
         self.latest().is_none() || [self.key, self.sorted].into_iter().flatten().any(|time| window.contains(time))

@@ -3,12 +3,14 @@
 use tracing::info;
 
 use crate::json::fingerprint::fingerprint;
+use crate::singer::pending::Pending;
 use crate::singer::progress::Position;
-use crate::singer::state::State;
 use crate::streams::context::ChildContext;
 use crate::sync::session::Session;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::asked;
+use crate::sync::tables::kept::GapsBefore;
 use crate::sync::tables::substreams::Substream;
 use crate::time::whole_second;
 
@@ -25,16 +27,15 @@ pub(crate) async fn walk_substream(
     parents: &[ChildContext],
 ) -> Result<(), SyncError> {
     let (outputs, state) = (child.outputs(), &session.output.state);
-    let Some(owner) = outputs.first().map(|output| output.stream.tap_stream_id) else { return Ok(()) };
     for output in &outputs {
         session.output.begin(output).await?;
     }
     if outputs.iter().all(|output| state.has_read(output.stream.tap_stream_id)) {
         return Ok(());
     }
-    let co_read = || outputs.iter().skip(1).map(|output| output.stream.tap_stream_id);
-    let asked = asked(session, &outputs);
-    let progress = state.bookmark(owner).progress.filter(|progress| progress.is_for(&asked));
+    let (now, asked) = (whole_second(session.client.server_now()), asked(session, &outputs));
+    let Some(checkpoint) = Checkpoint::of_rows(session, outputs.clone(), now, asked) else { return Ok(()) };
+    let progress = checkpoint.left();
     let last_done = progress.as_ref().and_then(|progress| progress.position.item.as_ref());
     let mut parents: Vec<&ChildContext> = parents.iter().collect();
     parents.sort_by(|one, other| one.parent_key.cmp(&other.parent_key));
@@ -44,8 +45,8 @@ pub(crate) async fn walk_substream(
     let covered = progress.as_ref().and_then(|progress| progress.position.list.clone());
     let done = if covered == Some(cover(&parents[..done])) { done } else { 0 };
     // The parents that are done were read up to the end that the interrupted run had.
-    let now = whole_second(session.client.server_now());
     let end = progress.filter(|_| done > 0).map_or(now, |progress| progress.end);
+    let checkpoint = checkpoint.up_to(end);
     child.output.into_iter().for_each(|output| output.expect((parents.len() - done) as u64));
     if done > 0 {
         // What an interrupted run wrote may carry another version, or none.
@@ -56,25 +57,48 @@ pub(crate) async fn walk_substream(
     let late_by = parents.iter().map(|parent| parent.late_by).max().unwrap_or_default();
     child.known.iter().for_each(|known| known.keep_longer(late_by));
     for (nth, parent) in parents.iter().enumerate().skip(done) {
-        child.of(session, parent, end).await?;
+        read_below(session, &checkpoint, child, parent).await?;
         let (item, list) = (Some(parent.parent_key.clone()), Some(cover(&parents[..=nth])));
         let position = Position { list, item, ..Position::default() };
-        // The position stays before what could not be read: a run that goes on from here tries it again.
-        let change = |state: &mut State| {
-            child.note_rows(state, None);
-            if !outputs.iter().any(|output| output.has_gaps()) {
-                let progress = state.progress_mut(owner, end);
-                (progress.position, progress.co_read) = (position, co_read().map(str::to_owned).collect());
-                progress.asked.clone_from(&asked);
-            }
-        };
-        state.advance_page(change).await?;
+        checkpoint.advance_to(Some(position), |state| child.note_rows(state, None)).await?;
     }
     child.settle(session).await?;
+    forget_gone(&checkpoint, &parents);
     state.change(|state| child.note_rows(state, Some(end)));
     for output in outputs {
         session.finish(output, end).await?;
         info!("{}: {} records", output.stream.tap_stream_id, output.tally().records);
     }
     Ok(())
+}
+
+/// Reads the rows below one parent. If the list has windows, and the rows cannot be read, the parent is kept by its name:
+/// the bookmark moves on for the others.
+async fn read_below(
+    session: &Session,
+    checkpoint: &Checkpoint<'_>,
+    child: &Substream<'_>,
+    parent: &ChildContext,
+) -> Result<(), SyncError> {
+    let (before, start) = (GapsBefore::of(checkpoint.outputs()), child.start_below(session, parent));
+    child.of(session, parent, checkpoint.end()).await?;
+    let Some(start) = start.filter(|_| !child.presence.is_absent()) else { return Ok(()) };
+    if before.are_more_now() {
+        before.keep(checkpoint, Pending::failed(parent.parent_key.clone(), start, None));
+    } else if checkpoint.all_pending().iter().any(|pending| pending.key == parent.parent_key) {
+        checkpoint.forget_pending(&parent.parent_key);
+    }
+    Ok(())
+}
+
+/// Forgets names of parents that are not there any more. Where a gap is, the list of parents may not be whole.
+fn forget_gone(checkpoint: &Checkpoint<'_>, parents: &[&ChildContext]) {
+    if checkpoint.outputs().iter().any(|output| output.has_gaps()) {
+        return;
+    }
+    for pending in checkpoint.all_pending() {
+        if !parents.iter().any(|parent| parent.parent_key == pending.key) {
+            checkpoint.forget_pending(&pending.key);
+        }
+    }
 }

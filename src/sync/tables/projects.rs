@@ -9,18 +9,13 @@ use crate::json::row::Row;
 use crate::sentry::error::Tolerance;
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Stream};
+use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::hidden::{find_hidden, forget_hidden, has_access, name_hidden};
+use crate::sync::session::hidden::{Flagged, ask_for_flagged, forget_hidden, has_access, lacks_hidden, name_hidden};
 use crate::sync::session::project::Project;
 use crate::sync::session::project_scope::{can_be_project_scoped, is_scoped_by_time};
 use crate::sync::session::tolerance::tolerate_stream;
-use crate::sync::session::{Session, reads_with};
 use crate::sync::tables::root::walk_rows;
-
-/// Whether lists that a stream is read from leave hidden projects out.
-fn is_cut(stream: &Stream) -> bool {
-    can_be_project_scoped(stream) || reads_with(stream, "issues")
-}
 
 /// The list while it is read.
 #[derive(Default)]
@@ -49,6 +44,9 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
         warn!("{error}: projects that come in later are not told from others, and are read from the bookmark on alone");
         return Ok((reading.projects, reading.contexts));
     }
+    if read.is_ok() {
+        forget_deleted(session, &reading.all);
+    }
     // Without one project, nothing shows that token, organization and server are right.
     if reading.all.is_empty() {
         read?;
@@ -56,11 +54,24 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
         tolerate_stream(session, stream.tap_stream_id, read).await?;
     }
     check(session, &reading).await?;
-    let hidden = if any(is_cut) { find_hidden(session, &reading.all).await? } else { BTreeSet::new() };
+    let matters = session.output.streams().any(lacks_hidden);
+    let flagged = if matters { ask_for_flagged(session, &reading.all).await? } else { Flagged::default() };
+    let Flagged { mut hidden, unknown } = flagged;
     name_hidden(session, &reading.all, &hidden);
     forget_hidden(session, &reading.all, &hidden);
+    hidden.extend(unknown);
     session.scope.learn(reading.all, hidden, scoped);
     Ok((reading.projects, reading.contexts))
+}
+
+/// Forgets what earlier runs could not read of projects that are not there any more.
+fn forget_deleted(session: &Session, all: &[Project]) {
+    let all: BTreeSet<&str> = all.iter().map(|project| project.id.as_str()).collect();
+    session.output.state.change(|state| {
+        for bookmark in state.bookmarks.values_mut() {
+            bookmark.pending.retain(|pending| !pending.is_of_none(&all));
+        }
+    });
 }
 
 fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut Reading) {

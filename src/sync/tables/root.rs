@@ -13,6 +13,7 @@ use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::hidden::without_lost_projects;
 use crate::sync::session::tolerance::tolerate_stream;
+use crate::sync::tables::again::read_again;
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::joined::Joined;
 use crate::sync::tables::root_walk::RootWalk;
@@ -64,6 +65,9 @@ pub(crate) async fn walk_rows(
     let walk = || RootWalk::new(session, stream, Targets::new(session, stream, &left));
     if stream.time_filter == TimeFilter::StartEnd {
         session.ask_the_time().await?;
+        let again = async || read_again(session, stream, endpoint, &left).await;
+        let again = without_lost_projects(session, again).await;
+        tolerate_stream(session, stream.tap_stream_id, again).await?;
         let read = async || read_joined(session, stream, endpoint, &left, each).await;
         let read = without_lost_projects(session, read).await;
         tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits

@@ -2,7 +2,7 @@
 //! the parent's rows.
 
 use std::cell::Cell;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::pin::Pin;
 
 use crate::json::row::Row;
@@ -60,13 +60,15 @@ pub(crate) struct Substream<'a> {
     start: Option<Time>,
     /// Projects whose rows the bookmark does not cover. They are wanted from `start_date` on.
     joined: BTreeSet<String>,
+    /// Parents whose rows earlier runs could not read, and since when they are missing.
+    pending: BTreeMap<String, Time>,
     below: Vec<Substream<'a>>,
     /// Rows that the target has already, where the list is read again because they come late.
     pub(super) known: Option<KnownRows<'a>>,
     /// Whether this server takes names in the path, and no ids.
     by_name: Cell<bool>,
     /// Whether the server has the endpoint at all.
-    presence: Presence,
+    pub(super) presence: Presence,
 }
 
 impl<'a> Substream<'a> {
@@ -79,10 +81,12 @@ impl<'a> Substream<'a> {
             let filtered = output.filter(|_| stream.time_filter == TimeFilter::StartEnd);
             let start = filtered.map(|output| stream_start(session, output));
             let joined = filtered.and_then(|output| joined(session, output)).map(|(_, ids)| ids).unwrap_or_default();
+            let pending = filtered.map(|output| session.output.state.bookmark(output.stream.tap_stream_id).pending);
+            let pending = pending.into_iter().flatten().map(|pending| (pending.key, pending.since)).collect();
             let now = whole_second(session.client.server_now());
             let known = filtered.map(|output| KnownRows::new(session, stream, None, vec![output], now));
             let (below, by_name, presence) = (Self::below(session, stream), Cell::new(false), Presence::default());
-            Some(Self { stream, endpoint, output, start, joined, below, known, by_name, presence })
+            Some(Self { stream, endpoint, output, start, joined, pending, below, known, by_name, presence })
         };
         wanted.filter_map(one).collect()
     }
@@ -316,12 +320,13 @@ impl<'a> Substream<'a> {
         Ok(contexts)
     }
 
-    /// Where the rows of one parent are wanted from. A parent that names no project may be of one that came in.
-    fn start_below(&self, session: &Session, parent: &ChildContext) -> Option<Time> {
+    /// Where the rows of one parent are wanted from, if the server filters by time. A parent that names no project may be of one that came in.
+    pub(super) fn start_below(&self, session: &Session, parent: &ChildContext) -> Option<Time> {
         let earliest = beginning(session);
         let is_known = self.joined.is_empty() || parent.project.as_ref().is_some_and(|id| !self.joined.contains(id));
         let late = |start: Time| start.checked_sub_signed(parent.late_by).unwrap_or(earliest).max(earliest);
-        self.start.map(|start| if is_known { late(start) } else { earliest })
+        let start = if is_known { late(self.start?) } else { earliest };
+        Some(self.pending.get(&parent.parent_key).map_or(start, |since| start.min(*since)))
     }
 
     /// Whether a row is in the window. A row without a time is taken to be.
@@ -339,8 +344,6 @@ impl<'a> Substream<'a> {
     }
 
     fn lacks(&self, field: &str) {
-        for output in self.below.iter().flat_map(Self::outputs) {
-            output.gap(format!("a parent row without {field}"));
-        }
+        self.outputs_below().for_each(|output| output.gap(format!("a parent row without {field}")));
     }
 }

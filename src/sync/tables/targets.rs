@@ -1,7 +1,6 @@
 //! The streams that are read from one root list: the stream itself, and the children that are read with its rows. Writes
 //! rows to them, keeps their progress in the state, and moves their bookmarks. Does not know how the list is read.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use chrono::TimeDelta;
@@ -17,6 +16,7 @@ use crate::singer::progress::Position;
 use crate::singer::state::State;
 use crate::streams::{Stream, TimeFilter};
 use crate::sync::session::Session;
+use crate::sync::session::checkpoint::Checkpoint;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::starts::{asked, still_kept, stream_start, widest_window};
 use crate::sync::tables::embedded::EmbeddedChildren;
@@ -41,8 +41,8 @@ pub(crate) struct Targets<'a> {
     signpost: Time,
     /// When the reading of a table without a window began, until the first answer has told the server's clock.
     began: Option<Instant>,
-    /// What their progress holds for.
-    asked: BTreeSet<String>,
+    /// How far they are. Absent where none of them is written.
+    checkpoint: Option<Checkpoint<'a>>,
     /// Projects that came in, if those alone are read.
     joined: Option<&'a Joined<'a>>,
 }
@@ -53,17 +53,19 @@ impl<'a> Targets<'a> {
         let window = widest_window(session, left);
         let own = left.iter().copied().find(|output| output.stream.tap_stream_id == stream.tap_stream_id);
         let filtered = own.filter(|_| stream.time_filter == TimeFilter::StartEnd);
+        let embedded = EmbeddedChildren::new(session, stream, window.end, left);
+        let outputs = own.into_iter().chain(embedded.outputs()).collect();
         Self {
             session,
             stream,
             own,
             start: filtered.map_or(Time::MIN_UTC, |output| stream_start(session, output)),
             known: KnownRows::new(session, stream, None, filtered.into_iter().collect(), window.end),
-            embedded: EmbeddedChildren::new(session, stream, window.end, left),
+            embedded,
             window,
             signpost: window.end,
             began: Some(Instant::now()).filter(|_| stream.time_filter == TimeFilter::None),
-            asked: asked(session, left),
+            checkpoint: Checkpoint::of_rows(session, outputs, window.end, asked(session, left)),
             joined: None,
         }
     }
@@ -73,8 +75,10 @@ impl<'a> Targets<'a> {
     pub(crate) fn of_joined(session: &'a Session, stream: &'static Stream, joined: &'a Joined<'a>) -> Self {
         let targets = Self::new(session, stream, &joined.outputs);
         let Window { start, end } = joined.window;
-        let (embedded, asked) = (targets.embedded.from(start), joined.asked());
-        Self { start, embedded, window: joined.window, signpost: end, asked, joined: Some(joined), ..targets }
+        let outputs = targets.outputs().collect();
+        let checkpoint = Checkpoint::of_rows(session, outputs, end, joined.asked());
+        let embedded = targets.embedded.from(start);
+        Self { start, embedded, window: joined.window, signpost: end, checkpoint, joined: Some(joined), ..targets }
     }
 
     /// The request for their rows.
@@ -103,16 +107,6 @@ impl<'a> Targets<'a> {
         self.own.into_iter().chain(self.embedded.outputs())
     }
 
-    /// The stream under whose bookmark the progress is kept.
-    fn progress_owner(&self) -> Option<&'static str> {
-        self.outputs().next().map(|output| output.stream.tap_stream_id)
-    }
-
-    /// The streams beside the progress owner.
-    fn co_read(&self) -> impl Iterator<Item = &'static str> {
-        self.outputs().skip(1).map(|output| output.stream.tap_stream_id)
-    }
-
     fn is_filtered(&self) -> bool {
         self.stream.time_filter == TimeFilter::StartEnd
     }
@@ -120,11 +114,12 @@ impl<'a> Targets<'a> {
     /// Takes over the progress of an interrupted run that was asked for the same. Returns the end of what it has left;
     /// `None` if there is no such progress.
     pub(crate) fn resume(&mut self) -> Option<Time> {
-        let owner = self.progress_owner()?;
-        let progress = self.session.output.state.bookmark(owner).progress?;
-        let until = progress.position.until.filter(|_| progress.is_for(&self.asked))?;
-        debug!("{owner}: going on where an earlier run was interrupted");
+        let checkpoint = self.checkpoint.as_ref()?;
+        let progress = checkpoint.left()?;
+        let until = progress.position.until?;
+        debug!("{}: going on where an earlier run was interrupted", self.stream.tap_stream_id);
         self.signpost = progress.end;
+        self.checkpoint = Some(checkpoint.clone().up_to(progress.end));
         Some((until + TimeDelta::seconds(1)).min(self.signpost))
     }
 
@@ -165,27 +160,17 @@ impl<'a> Targets<'a> {
     }
 
     async fn advance_to(&self, until: Option<Time>) -> Result<(), SyncError> {
-        // The position stays before what could not be read: a run that goes on from here tries it again.
-        let until = until.filter(|_| self.is_filtered() && !self.outputs().any(StreamOutput::has_gaps));
-        let co_read = self.co_read().map(str::to_owned).collect();
-        let change = |state: &mut State| {
-            self.note_rows(state, None);
-            if let (Some(owner), Some(_)) = (self.progress_owner(), until) {
-                let progress = state.progress_mut(owner, self.signpost);
-                progress.position = Position { until, ..Position::default() };
-                progress.co_read = co_read;
-                progress.asked.clone_from(&self.asked);
-            }
-        };
-        Ok(self.session.output.state.advance_page(change).await?)
+        let position = |until: Time| Position { until: Some(until), ..Position::default() };
+        let position = until.filter(|_| self.is_filtered()).map(position);
+        if let Some(checkpoint) = &self.checkpoint {
+            checkpoint.advance_to(position, |state| self.note_rows(state, None)).await?;
+        }
+        Ok(())
     }
 
     /// Erases the progress: it was made from an order that the list does not keep to.
     pub(crate) fn forget_progress(&self) {
-        let Some(owner) = self.progress_owner() else { return };
-        self.session.output.state.change(|state| {
-            state.bookmarks.get_mut(owner).into_iter().for_each(|bookmark| bookmark.progress = None);
-        });
+        self.checkpoint.iter().for_each(Checkpoint::forget_progress);
     }
 
     fn note_rows(&self, state: &mut State, end: Option<Time>) {
