@@ -20,7 +20,7 @@ use crate::streams::{self, Source, Stream, TimeFilter};
 use crate::sync::changes::bookmarks::ProjectSet;
 use crate::sync::changes::window::SyncWindow;
 use crate::sync::events::body::asks_for_details;
-use crate::sync::events::plan::{AccessPath, CostModel, PathCost, choose, joined_pages, pages};
+use crate::sync::events::plan::{AccessPath, CostModel, PathCost, choose, pages};
 use crate::sync::events::planner::{cost_model, cost_of, expected};
 use crate::sync::events::task::by_id;
 use crate::sync::issues::changed::{ChangedIssue, ChangedIssues, ScanScope};
@@ -188,5 +188,5 @@ fn pages_of_others(session: &Session, issues: &[&ChangedIssue], model: &CostMode
     if session.config.sampling.max_per_project.is_some_and(|most| errors >= most) {
         return 0;
     }
-    issues.iter().filter(|issue| !issue.is_error).map(|issue| joined_pages(issue.events.unwrap_or(1), model.page)).sum()
+    issues.iter().filter(|issue| !issue.is_error).map(|issue| pages(issue.events.unwrap_or(1), model.page)).sum()
 }

@@ -84,14 +84,6 @@ impl EventPage {
 }
 
 impl<'a> EventList<'a> {
-    /// The same list before its first page is read, if the caller counts its rows: its pages need not overlap.
-    #[must_use]
-    pub(crate) fn counted(mut self) -> Self {
-        let request = request(self.endpoint, &self.values, self.window, self.form);
-        self.pages = OverlappingPages::plain(self.client, request, |row| row.text("eventID"));
-        self
-    }
-
     /// Begins at the first page. Sends nothing.
     pub(crate) fn new(
         client: &'a Client,

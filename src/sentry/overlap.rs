@@ -41,8 +41,6 @@ pub(crate) struct OverlappingPages<'a> {
     key: RowKey,
     /// What the next page must begin with.
     expected: Option<RowName>,
-    /// Pages are followed as they are: something else shows whether a row was hidden.
-    plain: bool,
     /// The last page began with the last row of the page before.
     repeats: bool,
     moved: bool,
@@ -60,22 +58,7 @@ impl<'a> OverlappingPages<'a> {
     /// Begins like [`Pages::new`]. `key` tells the rows of the list apart.
     pub(crate) fn new(client: &'a Client, request: Request, key: RowKey) -> Self {
         let pages = Pages::new(client, request.clone());
-        Self {
-            client,
-            first: request,
-            pages,
-            key,
-            expected: None,
-            plain: false,
-            repeats: false,
-            moved: false,
-            readings: 1,
-        }
-    }
-
-    /// The same, followed as they are: for a list whose order is total, and whose rows are counted otherwise.
-    pub(crate) fn plain(client: &'a Client, request: Request, key: RowKey) -> Self {
-        Self { plain: true, ..Self::new(client, request, key) }
+        Self { client, first: request, pages, key, expected: None, repeats: false, moved: false, readings: 1 }
     }
 
     /// The next page of a list that has no other order to go on by. Where rows have moved, the list begins anew, so the
@@ -121,9 +104,6 @@ impl<'a> OverlappingPages<'a> {
     /// Decides how the page after this one is asked for.
     fn prepare(&mut self, page: &Page) {
         self.expected = None;
-        if self.plain {
-            return;
-        }
         let Some(cursor) = page.next.as_deref().and_then(Cursor::parse) else { return };
         match cursor.earlier(page.len()) {
             Some(Earlier::OneRow(cursor)) => {

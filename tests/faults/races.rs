@@ -165,3 +165,33 @@ fn errors_that_pass_do_not_make_an_old_server_of_a_new_one() {
         assert_eq!((run.code == 0, complete), (hits == 1, hits == 1), "{code}, {hits}: {}", run.stderr);
     }
 }
+
+/// Rows that go pull others over the boundary of a page. Events that come at the same moment make up for them in number.
+#[test]
+fn late_events_do_not_stand_for_those_that_slipped_over_the_boundary_of_a_page() {
+    let shape =
+        Shape { projects: 1, issue_sizes: vec![vec![2; 150]], feedback_issues_per_project: 0, ..Shape::default() };
+    let simulator =
+        Simulator::start(Organization::generate(&shape), Settings { limits: false, ..Settings::self_hosted() });
+    let newest = simulator.read(|org| {
+        let last = |issue: &&sentry_simulator::Issue| issue.events.iter().map(sentry_simulator::Event::second).max();
+        org.issues.iter().max_by_key(last).expect("an issue").id
+    });
+    let (before, late) = (simulator.truth().event_ids(), simulator.now() - chrono::TimeDelta::days(20));
+    simulator.plan("/projects/acme/", 3, move |moment| {
+        moment.edit(|org| {
+            let others: Vec<u64> = org.issues.iter().map(|issue| issue.id).filter(|id| *id != newest).collect();
+            org.delete_issue(newest);
+            for issue in others {
+                org.add_events(issue, 2, late);
+            }
+        });
+    });
+    let run = Tap::new(&simulator).only(&["issues", "events"]).sync();
+    let asked = simulator.requests();
+    assert!(asked.iter().any(|request| request.path.contains("/projects/acme/") && request.param("cursor").is_some()));
+    let living = simulator.truth().event_ids();
+    let read = run.keys("events", "eventID");
+    let lost: Vec<_> = before.intersection(&living).filter(|id| !read.contains(*id)).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}

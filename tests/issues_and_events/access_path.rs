@@ -50,7 +50,11 @@ fn the_plan_goes_by_the_servers_own_numbers() {
     let simulator = Simulator::start(Organization::generate(&shape), settings);
     let run = Tap::new(&simulator).only(&["issues", "events"]).set("rate_limit", 40.into()).sync();
     assert_issues_and_events(&run, &simulator.truth());
-    assert_eq!(count(&simulator, "/projects/acme/"), 6 * 24 + 1, "and one to learn the numbers");
+    assert_eq!(
+        count(&simulator, "/projects/acme/"),
+        6 * 25 + 1,
+        "2400 events, a row of each page twice, and one to learn the numbers"
+    );
     assert_eq!(count(&simulator, "/issues/"), 5 + 1 + 6, "pages of issues, feedback, and its events");
 }
 

@@ -111,7 +111,7 @@ pub(crate) fn path_cost(issues: &[&ChangedIssue], sampling: &Sampling, full: boo
     let issue_path = if fraction.is_some() { AccessPath::SampleByIssue } else { AccessPath::ByIssue };
     let kept = |n: u64| keep(n, fraction.unwrap_or(1.0), sampling.min_per_issue, sampling.max_per_issue, 0);
     let asked = |n: u64| if fraction.is_some() && n > model.page { kept(n) } else { n };
-    let by_issue = counts.as_ref().map(|counts| counts.iter().map(|n| joined_pages(asked(*n), model.page)).sum());
+    let by_issue = counts.as_ref().map(|counts| counts.iter().map(|n| pages(asked(*n), model.page)).sum());
     let held = counts.iter().flatten().map(|n| kept(*n)).sum::<u64>();
     let too_big = fraction.is_some() && held > SAMPLE_IN_MEMORY;
     // Whole bodies are fastest by issue (API §2.6), and servers that ignore the form have details by issue.
@@ -175,13 +175,8 @@ fn number(count: u64) -> f64 {
     count as f64
 }
 
-/// Requests for a project's list of `rows`: at least one.
+/// Requests for a list of `rows`: at least one. Each page after the first begins with the last row of the one before.
 pub(crate) fn pages(rows: u64, page: u64) -> u64 {
-    rows.div_ceil(page).max(1)
-}
-
-/// Requests for an issue's list. Each page after the first begins with the last row of the one before.
-pub(crate) fn joined_pages(rows: u64, page: u64) -> u64 {
     1 + rows.saturating_sub(page).div_ceil((page - 1).max(1))
 }
 

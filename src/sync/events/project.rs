@@ -66,10 +66,11 @@ async fn by_project(reader: &Reader<'_>) -> Result<(), SyncError> {
     let mut samples: Samples = sampling.fraction.filter(|fraction| *fraction < 1.0).map(|_| HashMap::new());
     let errors = || reader.task.issues.iter().copied().filter(|issue| issue.is_error);
     if errors().next().is_some() && !reader.checkpoint.partition().listed {
-        let counted = reader.is_counted();
-        let mut given = if counted { Given::of(errors()) } else { Given::default() };
+        let fresh = reader.checkpoint.partition().until.is_none();
+        let counts = fresh && !sampling.is_on();
+        let mut given = if counts { Given::of(errors()) } else { Given::default() };
         newest(reader, reader.project_list(), None, &mut samples, &mut given).await?;
-        if counted {
+        if counts {
             let (short, given) = (given.short(errors()), RefCell::new(given));
             let read = async |issue: &ChangedIssue| read_short_issue(reader, issue, &given).await;
             reader.checkpoint.again(short.into_iter(), read).await?;

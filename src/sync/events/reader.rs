@@ -65,15 +65,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn project_list(&self) -> EventList<'a> {
         let values = self.session.values_of(self.task.project);
         let window = self.window_until(self.checkpoint.partition().until);
-        let list = EventList::new(&self.session.client, &PROJECT_EVENTS, values, window, self.form(false));
-        if self.is_counted() { list.counted() } else { list }
-    }
-
-    /// Whether the events of each issue are held against what the issue list announced. The list has a total order (API
-    /// §2.7), so that shows whether a row was hidden between its pages.
-    pub(crate) fn is_counted(&self) -> bool {
-        let announced = || self.task.issues.iter().filter(|issue| issue.is_error).all(|issue| issue.events.is_some());
-        self.checkpoint.partition().until.is_none() && !self.session.config.sampling.is_on() && announced()
+        EventList::new(&self.session.client, &PROJECT_EVENTS, values, window, self.form(false))
     }
 
     /// The list of an issue's events that are not newer than `until`, if that is given.
