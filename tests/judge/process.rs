@@ -11,8 +11,8 @@ use sentry_simulator::Simulator;
 
 use super::trouble::{Signal, Stop, When};
 
-/// After this time a run hangs.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// After this time a run hangs. A bucket of the server may have it wait for a minute.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// How a run ended.
 pub struct Ended {

@@ -85,6 +85,7 @@ fn evidence(organization: &Organization, lines: &[Value]) -> Evidence {
     for line in lines {
         target.take(&line.to_string()).expect("a message");
     }
+    target.end(true);
     Evidence {
         organization: organization.clone(),
         hidden: BTreeSet::new(),

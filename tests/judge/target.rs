@@ -19,8 +19,10 @@ pub struct Target {
     pub in_run: BTreeMap<String, BTreeSet<Key>>,
     /// Streams whose `ACTIVATE_VERSION` came in that run.
     pub activated: BTreeSet<String>,
-    /// The newest `lastSeen` that each issue came with.
+    /// The newest `lastSeen` that each issue came with, in runs that ended well.
     pub last_seen: BTreeMap<String, String>,
+    /// The same of the last run.
+    listed: BTreeMap<String, String>,
     /// The last STATE.
     pub state: Option<Value>,
     keys: BTreeMap<String, Vec<String>>,
@@ -34,6 +36,14 @@ impl Target {
         self.activated.clear();
         self.waiting.clear();
         self.state = None;
+    }
+
+    /// A run has ended. What a run has listed that failed or was stopped was for the next one to read.
+    pub fn end(&mut self, is_whole: bool) {
+        for (issue, listed) in std::mem::take(&mut self.listed).into_iter().filter(|_| is_whole) {
+            let seen = self.last_seen.entry(issue).or_default();
+            *seen = std::mem::take(seen).max(listed);
+        }
     }
 
     /// Takes a line. Says what is wrong with it.
@@ -68,7 +78,7 @@ impl Target {
             let record = &message["record"];
             let key: Key = self.keys[&stream].iter().map(|name| text(&record[name])).collect();
             if stream == "issues" {
-                let seen = self.last_seen.entry(text(&record["id"])).or_default();
+                let seen = self.listed.entry(text(&record["id"])).or_default();
                 *seen = std::mem::take(seen).max(text(&record["lastSeen"]));
             }
             self.written.entry(stream.clone()).or_default().insert(key.clone());

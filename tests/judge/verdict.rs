@@ -20,9 +20,10 @@ const EDGE: i64 = 2 * 3600;
 const SLACK: i64 = 40;
 /// How late releases may come, in seconds.
 const RELEASES_LATE: i64 = 25 * 3600;
-/// What a run that was stopped or spoiled may cost in requests, and a single fault.
+/// What a run that was stopped or spoiled may cost in requests, and a fault that passes: the request is sent again, and
+/// something else is asked for to see whether the server is there.
 const PER_STOP: usize = 200;
-const PER_FAULT: usize = 30;
+const PER_FAULT: usize = 3;
 
 /// All charges.
 pub fn judge(evidence: &Evidence) -> Vec<String> {
@@ -35,14 +36,13 @@ pub fn judge(evidence: &Evidence) -> Vec<String> {
     charges
 }
 
-/// Whether a disturbed history took more requests than an undisturbed one allows.
+/// Whether a disturbed history took more requests than an undisturbed one allows: those, and some for each run that was
+/// stopped, spoiled or failed. What failed is read by the runs after it.
 pub fn judge_requests(disturbed: &[Ran], undisturbed: &[Ran]) -> Option<String> {
     let sum = |runs: &[Ran]| runs.iter().map(|run| run.requests).sum::<usize>();
     let stops = disturbed.iter().filter(|run| run.end != End::Own || run.spoiled || run.code != Some(0)).count();
     let faults: usize = disturbed.iter().map(|run| run.faults).sum();
-    // How a list is split depends on how fast answers come, and so on what else the machine does.
-    let usual = sum(undisturbed) * 5 / 4 + 10 * disturbed.len();
-    let allowed = usual + PER_STOP * stops + PER_FAULT * faults;
+    let allowed = sum(undisturbed) + PER_STOP * stops + PER_FAULT * faults;
     let made = sum(disturbed);
     (made > allowed).then(|| format!("(e) {made} requests, and {allowed} would have been enough"))
 }
@@ -137,7 +137,8 @@ impl<'a> Court<'a> {
         promised
     }
 
-    /// Events of a merged issue that no run had listed with them before the merge was done.
+    /// Events of a merged issue that no run which ended well had listed with them before the merge was done. While it is under
+    /// way the server shows the issue nowhere, and afterwards its events look old.
     fn unlisted<'b>(&self, issue: u64, events: &'b [String]) -> Vec<&'b String> {
         let seen = self.evidence.target.last_seen.get(&issue.to_string());
         let seen = seen.and_then(|text| DateTime::parse_from_rfc3339(text).ok()).map(|time| time.timestamp());
