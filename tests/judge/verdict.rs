@@ -24,6 +24,8 @@ const RELEASES_LATE: i64 = 25 * 3600;
 /// something else is asked for to see whether the server is there.
 const PER_STOP: usize = 200;
 const PER_FAULT: usize = 3;
+/// How a list is split depends on how fast answers come, and so on what else the machine does.
+const BY_CHANCE: usize = 10;
 
 /// All charges.
 pub fn judge(evidence: &Evidence) -> Vec<String> {
@@ -42,7 +44,7 @@ pub fn judge_requests(disturbed: &[Ran], undisturbed: &[Ran]) -> Option<String> 
     let sum = |runs: &[Ran]| runs.iter().map(|run| run.requests).sum::<usize>();
     let stops = disturbed.iter().filter(|run| run.end != End::Own || run.spoiled || run.code != Some(0)).count();
     let faults: usize = disturbed.iter().map(|run| run.faults).sum();
-    let allowed = sum(undisturbed) + PER_STOP * stops + PER_FAULT * faults;
+    let allowed = sum(undisturbed) + PER_STOP * stops + PER_FAULT * faults + BY_CHANCE;
     let made = sum(disturbed);
     (made > allowed).then(|| format!("(e) {made} requests, and {allowed} would have been enough"))
 }

@@ -16,6 +16,11 @@ fn commits(run: &Run) -> Vec<usize> {
     run.records("release").iter().map(|row| row["commits"].as_array().map_or(0, Vec::len)).collect()
 }
 
+/// Number of rows that are kept by name, since what is below them could not be read.
+fn names(run: &Run, stream: &str) -> usize {
+    run.last_state()["bookmarks"][stream]["pending"].as_array().map_or(0, Vec::len)
+}
+
 #[test]
 fn a_list_that_is_cut_is_read_again_and_then_a_gap() {
     for (nth, code) in [(NthHit::first(1), 0), (NthHit::every(), 1)] {
@@ -24,7 +29,7 @@ fn a_list_that_is_cut_is_read_again_and_then_a_gap() {
         let run = Tap::new(&simulator).only(&["release"]).run();
         assert_eq!(run.code, code, "{}", run.stderr);
         assert_eq!(run.stderr.contains("could not be read"), code == 1, "{}", run.stderr);
-        assert_eq!(run.last_state()["bookmarks"]["release"]["start"].is_null(), code == 1, "{}", run.last_state());
+        assert_eq!(names(&run, "release"), if code == 1 { 4 } else { 0 }, "{}", run.last_state());
         assert_eq!(commits(&run).iter().sum::<usize>(), 400, "what came is written");
     }
 }
@@ -35,7 +40,7 @@ fn a_list_below_a_release_that_is_cut_is_a_gap() {
     strike(&simulator, "/commits/?", NthHit::every(), FaultKind::DropLink);
     let run = Tap::new(&simulator).only(&["commits"]).run();
     assert_eq!(run.code, 1, "{}", run.stderr);
-    assert!(run.last_state()["bookmarks"]["commits"]["start"].is_null());
+    assert_eq!(names(&run, "commits"), 4, "{}", run.last_state());
 }
 
 #[test]

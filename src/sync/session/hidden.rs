@@ -78,7 +78,10 @@ async fn ask_for(session: &Session, projects: &[Project], flagged: &mut Flagged)
     };
     debug!("{error}");
     if let [project] = projects {
-        let is_failure = error.tolerance() == Tolerance::Gap;
+        let says_no = |tolerance| {
+            matches!(tolerance, Tolerance::Hidden | Tolerance::NotOnThisServer | Tolerance::Gone | Tolerance::NotHere)
+        };
+        let is_failure = !says_no(error.tolerance());
         if is_failure {
             let all = session.output.streams().filter(|output| lacks_hidden(output));
             all.for_each(|output| output.kept_gap(format!("project {}: {error}", project.slug)));

@@ -13,21 +13,22 @@ use crate::streams::Stream;
 use crate::streams::context::key_of;
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
-use crate::sync::session::starts::widest_window;
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::look_ahead::{Follow, LookAhead};
+use crate::sync::tables::targets::Targets;
 use crate::time::Time;
 
-/// Asks again for what earlier runs could not read below rows that are older than the window of this run.
+/// Asks again for what earlier runs could not read below rows that the list will not show in this run: those that are older
+/// than its window, and those that an interrupted run has come past.
 pub(crate) async fn read_again(
     session: &Session,
     stream: &'static Stream,
     endpoint: &'static Endpoint,
     left: &[&StreamOutput],
 ) -> Result<(), SyncError> {
-    let end = widest_window(session, left).end;
-    let children = EmbeddedChildren::new(session, stream, end, left);
-    let pending = children.pending();
+    let targets = Targets::new(session, stream, left);
+    let (end, children) = (targets.window.end, EmbeddedChildren::new(session, stream, targets.window.end, left));
+    let pending = children.pending(targets.is_half_read());
     if pending.is_empty() {
         return Ok(());
     }

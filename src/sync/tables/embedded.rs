@@ -128,12 +128,12 @@ impl<'a> EmbeddedChildren<'a> {
         Ok(())
     }
 
-    /// Rows whose children earlier runs could not read, and that are older than what is read of these children now.
-    pub(crate) fn pending(&self) -> Vec<Pending> {
+    /// Rows whose children earlier runs could not read. Those that the coming window has only `with_new`.
+    pub(crate) fn pending(&self, with_new: bool) -> Vec<Pending> {
         let mut all = Vec::new();
         for child in &self.children {
-            let old = child.checkpoint.all_pending().into_iter().filter(|pending| pending.since < child.start);
-            all.extend(old);
+            let pending = child.checkpoint.all_pending().into_iter();
+            all.extend(pending.filter(|pending| with_new || pending.since < child.start));
         }
         all
     }

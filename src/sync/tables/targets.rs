@@ -111,6 +111,11 @@ impl<'a> Targets<'a> {
         self.stream.time_filter == TimeFilter::StartEnd
     }
 
+    /// Whether an interrupted run that was asked for the same has left progress.
+    pub(crate) fn is_half_read(&self) -> bool {
+        self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.left().is_some())
+    }
+
     /// Takes over the progress of an interrupted run that was asked for the same. Returns the end of what it has left;
     /// `None` if there is no such progress.
     pub(crate) fn resume(&mut self) -> Option<Time> {
