@@ -183,3 +183,24 @@ fn names_of_projects_that_are_gone_take_up_no_room() {
     let second = tap(&simulator).state(first.last_state()).run();
     assert!(names(&second).len() < names(&first).len() && !names(&second).is_empty(), "{:?}", names(&second));
 }
+
+/// Streams that are read together keep the names each: the next run may not select the one that it began with.
+#[test]
+fn a_stream_that_is_deselected_takes_no_names_along() {
+    let simulator = simulator(5);
+    let issue = simulator.read(|org| org.issues[2].id);
+    let path = format!("/issues/{issue}/events/");
+    let only = |streams: &[&str]| {
+        Tap::new(&simulator).only(streams).set("fetch_event_details", json!(true)).set("max_retries", json!(0))
+    };
+    let whole = only(&["events", "event_tags"]).sync().records("event_tags").len();
+    strike(&simulator, &path, NthHit::every(), fault());
+    let first = only(&["events", "event_tags"]).run();
+    assert_eq!((first.code, pending(&first, "events").len(), pending(&first, "event_tags").len()), (1, 1, 1));
+    simulator.clear_faults();
+    simulator.advance(Duration::from_hours(6));
+    let second = only(&["event_tags"]).state(first.last_state()).sync();
+    let rows = first.records("event_tags").len() + second.records("event_tags").len();
+    assert!(first.records("event_tags").len() < whole && rows == whole, "{}", second.stderr);
+    assert_eq!((pending(&second, "events").len(), pending(&second, "event_tags").len()), (1, 0));
+}

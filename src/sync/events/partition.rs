@@ -161,7 +161,7 @@ impl<'a> PartitionCheckpoint<'a> {
     fn keep(&self, issue: &ChangedIssue, why: Why, error: &ApiError) {
         let (key, project) = (issue.id.to_string(), self.project.id.clone());
         let since = issue.since.unwrap_or(self.start);
-        if !self.checkpoint.keep_pending(Pending { why, key, project, since, until: None })
+        if !self.checkpoint.keep_pending(&Pending { why, key, project, since, until: None })
             && !self.too_many.replace(true)
         {
             for output in self.checkpoint.outputs() {

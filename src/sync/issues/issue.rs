@@ -138,7 +138,7 @@ async fn detail(session: &Session, checkpoint: &Checkpoint<'_>, left: Pending) -
         Answer::Failed(error) => error,
     };
     let name = format!("issue {}", left.key);
-    if !checkpoint.keep_pending(left) {
+    if !checkpoint.keep_pending(&left) {
         return Err(error.into());
     }
     for output in outputs {

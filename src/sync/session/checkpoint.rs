@@ -145,50 +145,69 @@ impl<'a> Checkpoint<'a> {
 
     /// What earlier runs could not read of a project, or found gone.
     pub(crate) fn pending(&self, project: &Project) -> Vec<Pending> {
-        self.read_pending(|all| all.iter().filter(|pending| pending.project == project.id).cloned().collect())
+        self.all_pending().into_iter().filter(|pending| pending.project == project.id).collect()
     }
 
-    /// What earlier runs could not read of any project, or found gone.
+    /// What earlier runs could not read of any project, or found gone. Each stream keeps the names, since any of them may be
+    /// left out of the selection later.
     pub(crate) fn all_pending(&self) -> Vec<Pending> {
-        self.read_pending(<[Pending]>::to_vec)
+        self.session.output.state.read(|state| {
+            let mut all: Vec<Pending> = Vec::new();
+            for pending in self.names().filter_map(|name| state.bookmarks.get(name)).flat_map(|own| &own.pending) {
+                if !all.iter().any(|known| known.key == pending.key) {
+                    all.push(pending.clone());
+                }
+            }
+            all
+        })
     }
 
-    fn read_pending<T>(&self, look: impl FnOnce(&[Pending]) -> T) -> T {
-        self.session
-            .output
-            .state
-            .read(|state| look(state.bookmarks.get(self.owner()).map_or(&[], |bookmark| bookmark.pending.as_slice())))
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.outputs.iter().map(|output| output.stream.tap_stream_id)
     }
 
     /// Keeps the name of what could not be read, so that it is asked for again. Returns `false` if there are too many: then
     /// the whole project has to be read again.
-    pub(crate) fn keep_pending(&self, pending: Pending) -> bool {
+    pub(crate) fn keep_pending(&self, pending: &Pending) -> bool {
         let keep = |kept: &mut Vec<Pending>| {
-            let (key, why) = (pending.key.clone(), pending.why);
-            let before = kept.iter().position(|other| other.key == key);
-            let since = before.map(|at| kept.remove(at).since.min(pending.since));
-            let room = kept.iter().filter(|other| other.why == why).count() < why.most();
-            kept.extend(room.then(|| Pending { since: since.unwrap_or(pending.since), ..pending }));
+            let before = kept.iter().position(|other| other.key == pending.key);
+            let since = before.map_or(pending.since, |at| kept.remove(at).since.min(pending.since));
+            let room = kept.iter().filter(|other| other.why == pending.why).count() < pending.why.most();
+            kept.extend(room.then(|| Pending { since, ..pending.clone() }));
             room
         };
-        let mut kept = false;
-        self.session.output.state.change(|state| kept = keep(&mut state.bookmark_mut(self.owner()).pending));
-        kept
+        let mut all_kept = true;
+        self.session.output.state.change(|state| {
+            self.names().for_each(|name| all_kept &= keep(&mut state.bookmark_mut(name).pending));
+        });
+        all_kept
     }
 
     /// Forgets what was pending, once it was read or is gone for good.
     pub(crate) fn forget_pending(&self, key: &str) {
-        let forget = |state: &mut State| {
-            if let Some(bookmark) = state.bookmarks.get_mut(self.owner()) {
-                bookmark.pending.retain(|pending| pending.key != key);
+        self.session.output.state.change(|state| {
+            for name in self.names() {
+                if let Some(bookmark) = state.bookmarks.get_mut(name) {
+                    bookmark.pending.retain(|pending| pending.key != key);
+                }
             }
-        };
-        self.session.output.state.change(forget);
+        });
+    }
+
+    /// Whether an earlier run could not read this, or found it gone.
+    pub(crate) fn is_pending(&self, key: &str) -> bool {
+        self.has_pending(|pending| pending.key == key)
     }
 
     /// Whether an earlier run has found this gone.
     pub(crate) fn was_gone(&self, key: &str) -> bool {
-        self.read_pending(|all| all.iter().any(|pending| pending.key == key && pending.why == Why::Gone))
+        self.has_pending(|pending| pending.key == key && pending.why == Why::Gone)
+    }
+
+    fn has_pending(&self, is_it: impl Fn(&Pending) -> bool) -> bool {
+        self.session.output.state.read(|state| {
+            self.names().filter_map(|name| state.bookmarks.get(name)).flat_map(|own| &own.pending).any(is_it)
+        })
     }
 
     /// Moves the bookmarks: `change` is told each stream's name. The progress is done with.

@@ -53,10 +53,6 @@ enum Kind<'a> {
 type Lists = Vec<(&'static str, String)>;
 
 impl EmbeddedChild<'_> {
-    fn is_pending(&self, key: &str) -> bool {
-        self.checkpoint.all_pending().iter().any(|pending| pending.key == *key)
-    }
-
     /// Whether the server does not have what is read here.
     fn is_absent(&self) -> bool {
         matches!(&self.kind, Kind::List(list) if list.presence.is_absent())
@@ -140,7 +136,7 @@ impl<'a> EmbeddedChildren<'a> {
 
     /// Forgets a row that is not there any more.
     pub(crate) fn forget(&self, key: &str) {
-        for child in self.children.iter().filter(|child| child.is_pending(key)) {
+        for child in self.children.iter().filter(|child| child.checkpoint.is_pending(key)) {
             child.outputs.iter().for_each(|output| output.skip("below a row that is gone since it failed"));
             child.checkpoint.forget_pending(key);
         }
@@ -150,7 +146,7 @@ impl<'a> EmbeddedChildren<'a> {
     pub(crate) async fn of(&self, row: &Row<'_>) -> Result<(), SyncError> {
         let (key, times) = (key_of(self.parent, row), RowTimes::of(self.parent, row));
         for child in &self.children {
-            let is_pending = child.is_pending(&key);
+            let is_pending = child.checkpoint.is_pending(&key);
             if times.key.is_some_and(|time| time < child.start) && !is_pending {
                 continue;
             }
@@ -174,7 +170,7 @@ impl<'a> EmbeddedChildren<'a> {
                     child.checkpoint.forget_pending(&key);
                 }
             } else if let Some((since, until)) = times.span().filter(|_| !child.is_absent()) {
-                before.keep(&child.checkpoint, Pending::failed(key.clone(), since, until));
+                before.keep(&child.checkpoint, &Pending::failed(key.clone(), since, until));
             }
         }
         Ok(())

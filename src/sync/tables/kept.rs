@@ -21,7 +21,7 @@ impl<'a> GapsBefore<'a> {
 
     /// Keeps what could not be read since then under its name. Where there are too many names already, the gaps hold the
     /// bookmarks back.
-    pub(crate) fn keep(&self, checkpoint: &Checkpoint<'_>, pending: Pending) {
+    pub(crate) fn keep(&self, checkpoint: &Checkpoint<'_>, pending: &Pending) {
         if checkpoint.keep_pending(pending) {
             self.0.iter().for_each(|(output, before)| output.keep_gaps_after(*before));
         }

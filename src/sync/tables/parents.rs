@@ -84,8 +84,8 @@ async fn read_below(
     child.of(session, parent, checkpoint.end()).await?;
     let Some(start) = start.filter(|_| !child.presence.is_absent()) else { return Ok(()) };
     if before.are_more_now() {
-        before.keep(checkpoint, Pending::failed(parent.parent_key.clone(), start, None));
-    } else if checkpoint.all_pending().iter().any(|pending| pending.key == parent.parent_key) {
+        before.keep(checkpoint, &Pending::failed(parent.parent_key.clone(), start, None));
+    } else if checkpoint.is_pending(&parent.parent_key) {
         checkpoint.forget_pending(&parent.parent_key);
     }
     Ok(())

@@ -24,6 +24,8 @@ struct Reading {
     contexts: Vec<ChildContext>,
     /// Every project that there is.
     all: Vec<Project>,
+    /// A row had no id or no slug.
+    malformed: bool,
 }
 
 /// Reads the list of projects. It is also the proof that token, organization and server are right. Returns the projects
@@ -44,7 +46,7 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
         warn!("{error}: projects that come in later are not told from others, and are read from the bookmark on alone");
         return Ok((reading.projects, reading.contexts));
     }
-    if read.is_ok() {
+    if read.is_ok() && !reading.malformed {
         forget_deleted(session, &reading.all);
     }
     // Without one project, nothing shows that token, organization and server are right.
@@ -76,6 +78,7 @@ fn forget_deleted(session: &Session, all: &[Project]) {
 
 fn keep(session: &Session, stream: &'static Stream, row: &Row<'_>, reading: &mut Reading) {
     let (Some(id), Some(slug)) = (row.text("id"), row.text("slug")) else {
+        reading.malformed = true;
         let outputs = session.read_by_rows_of(stream.tap_stream_id);
         for output in outputs.filter(|output| output.stream.tap_stream_id != stream.tap_stream_id) {
             output.gap("a project row without id or slug");

@@ -12,7 +12,7 @@ use crate::streams::{Source, Stream, TimeFilter};
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::hidden::without_lost_projects;
-use crate::sync::session::tolerance::tolerate_stream;
+use crate::sync::session::tolerance::{Answer, answer_of, tolerate_stream};
 use crate::sync::tables::again::read_again;
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::joined::Joined;
@@ -67,7 +67,11 @@ pub(crate) async fn walk_rows(
         session.ask_the_time().await?;
         let again = async || read_again(session, stream, endpoint, &left).await;
         let again = without_lost_projects(session, again).await;
-        tolerate_stream(session, stream.tap_stream_id, again).await?;
+        if let Answer::Gone(error) | Answer::Failed(error) = answer_of(again)? {
+            // The state has the names still.
+            let below = EmbeddedChildren::outputs_below(session, stream).into_iter();
+            below.for_each(|output| output.kept_gap(format!("what failed before could not be looked for: {error}")));
+        }
         let read = async || read_joined(session, stream, endpoint, &left, each).await;
         let read = without_lost_projects(session, read).await;
         tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
