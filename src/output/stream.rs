@@ -190,7 +190,7 @@ impl StreamOutput {
     }
 
     /// Whether rows may be missing, known or not.
-    fn is_doubtful(&self) -> bool {
+    pub(crate) fn is_doubtful(&self) -> bool {
         self.incomplete.load(Ordering::Relaxed) || self.has_gaps()
     }
 

@@ -204,3 +204,39 @@ fn a_stream_that_is_deselected_takes_no_names_along() {
     assert!(first.records("event_tags").len() < whole && rows == whole, "{}", second.stderr);
     assert_eq!((pending(&second, "events").len(), pending(&second, "event_tags").len()), (1, 0));
 }
+
+/// Two releases of which the list of commits fails. What a later run is told of that endpoint says nothing of them.
+#[test]
+fn a_name_outlives_answers_that_prove_nothing() {
+    let gone = FaultKind::status(410, r#"{"detail": "This API no longer exists."}"#);
+    for answer in [missing(), gone, FaultKind::status(403, r#"{"detail": "No."}"#)] {
+        let shape = Shape { projects: 1, releases: 12, ..Shape::default() };
+        let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+        let tap = || Tap::new(&simulator).only(&["release", "commits"]).set("max_retries", json!(0));
+        let whole = tap().sync();
+        let versions: Vec<String> = simulator.read(|org| {
+            org.releases
+                .iter()
+                .filter(|release| !release.commits.is_empty())
+                .map(|it| it.version.clone())
+                .take(2)
+                .collect()
+        });
+        for version in &versions {
+            strike(&simulator, &format!("/releases/{}/commits/", encoded(version)), NthHit::every(), fault());
+        }
+        let first = tap().run();
+        assert_eq!((pending(&first, "commits").len(), pending(&first, "release").len()), (2, 2), "{}", first.stderr);
+        simulator.clear_faults();
+        strike(&simulator, "/commits/", NthHit::every(), answer);
+        let second = tap().state(first.last_state()).run();
+        assert_eq!(second.code, 1, "{}", second.stderr);
+        assert_eq!(pending(&second, "commits").len(), 2, "{}", second.stderr);
+        simulator.clear_faults();
+        let third = tap().state(second.last_state()).sync();
+        let all =
+            |runs: &[&Run]| -> BTreeSet<String> { runs.iter().flat_map(|run| run.keys("commits", "id")).collect() };
+        assert_eq!(all(&[&first, &third]), all(&[&whole]));
+        assert!(pending(&third, "commits").is_empty());
+    }
+}

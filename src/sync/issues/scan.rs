@@ -40,6 +40,8 @@ enum Mode {
 pub(crate) struct IssueScan<'a> {
     session: &'a Session,
     projects: &'a [Project],
+    /// How many projects were lost when the scan began.
+    losses: usize,
     /// An answer has confirmed how this server lists issues.
     sure: bool,
     /// How far the records of this window are; absent where none are written.
@@ -53,7 +55,15 @@ pub(crate) struct IssueScan<'a> {
 impl<'a> IssueScan<'a> {
     /// Begins with what today's servers do, unless the server is known to be another.
     pub(crate) fn new(session: &'a Session, projects: &'a [Project]) -> Self {
-        Self { session, projects, sure: false, checkpoint: None, of: String::new(), resume: None }
+        Self {
+            session,
+            projects,
+            losses: session.scope.losses(),
+            sure: false,
+            checkpoint: None,
+            of: String::new(),
+            resume: None,
+        }
     }
 
     fn dialect(&self) -> &'a Dialect {
@@ -121,7 +131,7 @@ impl<'a> IssueScan<'a> {
             Mode::OneProjectAtATime if error.may_mean_unknown() => PROJECT_LISTS_ONLY,
             _ => return Ok(false),
         };
-        if may_be_for_lost_projects(self.session, error).await? {
+        if may_be_for_lost_projects(self.session, error, self.losses).await? {
             return Ok(false);
         }
         debug!("{error}; trying an older way of listing issues");

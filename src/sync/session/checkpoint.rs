@@ -170,11 +170,13 @@ impl<'a> Checkpoint<'a> {
     /// the whole project has to be read again.
     pub(crate) fn keep_pending(&self, pending: &Pending) -> bool {
         let keep = |kept: &mut Vec<Pending>| {
-            let before = kept.iter().position(|other| other.key == pending.key);
-            let since = before.map_or(pending.since, |at| kept.remove(at).since.min(pending.since));
+            let before = kept.iter().position(|other| other.key == pending.key).map(|at| kept.remove(at));
+            let since = before.as_ref().map_or(pending.since, |before| before.since.min(pending.since));
             let room = kept.iter().filter(|other| other.why == pending.why).count() < pending.why.most();
-            kept.extend(room.then(|| Pending { since, ..pending.clone() }));
-            room
+            // Without room, the earlier name is better than none.
+            let reaches_back = room || before.as_ref().is_some_and(|before| before.since <= pending.since);
+            kept.extend(if room { Some(Pending { since, ..pending.clone() }) } else { before });
+            reaches_back
         };
         let mut all_kept = true;
         self.session.output.state.change(|state| {

@@ -10,9 +10,9 @@ use tracing::debug;
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
 use crate::sentry::dialect::Capability;
-use crate::sentry::endpoints::{MAX_PROJECT_IDS, ORGANIZATION_ISSUES};
+use crate::sentry::endpoints::{MAX_PROJECT_IDS, ORGANIZATION_ISSUES, PROJECT};
 use crate::sentry::error::{ApiError, Tolerance};
-use crate::sentry::pages::Pages;
+use crate::sentry::overlap::OverlappingPages;
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
 use crate::singer::state::Bookmark;
@@ -140,14 +140,21 @@ pub(crate) fn forget_hidden(session: &Session, all: &[Project], hidden: &BTreeSe
     });
 }
 
+/// Whether a project that the list does not have any longer is not there by itself either.
+async fn is_gone(session: &Session, project: &Project) -> bool {
+    let answer = session.client.get(&Request::new(&PROJECT, session.values_of(project))).await;
+    answer.is_err_and(|error| error.tolerance() == Tolerance::Gone)
+}
+
 /// Reads the list of projects once more, and learns which of them were hidden from the token or deleted since then.
 async fn learn_losses(session: &Session) -> Result<(), ApiError> {
     let Some(Source::Endpoint(endpoint)) = streams::find("projects").map(|stream| &stream.source) else {
         return Ok(());
     };
     let mut now: BTreeMap<String, bool> = BTreeMap::new();
-    let mut pages = Pages::new(&session.client, Request::new(endpoint, session.values()));
-    while let Some(page) = pages.next().await? {
+    let list = Request::new(endpoint, session.values());
+    let mut pages = OverlappingPages::new(&session.client, list, |row| row.text("id"));
+    while let Some(page) = pages.next_page().await? {
         let seen =
             page.rows().flatten().filter_map(|row| Some((row.text("id").map(Cow::into_owned)?, has_access(&row))));
         now.extend(seen);
@@ -157,10 +164,13 @@ async fn learn_losses(session: &Session) -> Result<(), ApiError> {
     let (mut hidden, mut gone) = (BTreeSet::new(), BTreeSet::new());
     for project in projects.iter().filter(known) {
         match now.get(&project.id) {
-            None => _ = gone.insert(project.id.clone()),
+            None if is_gone(session, project).await => _ = gone.insert(project.id.clone()),
             Some(false) if project.has_access => _ = hidden.insert(project.id.clone()),
-            Some(_) => {}
+            None | Some(_) => {}
         }
+    }
+    if !gone.is_empty() {
+        session.output.streams().filter(|output| lacks_hidden(output)).for_each(StreamOutput::may_be_incomplete);
     }
     session.scope.lose(&hidden, &gone);
     name_hidden(session, &projects, &hidden);
@@ -183,10 +193,14 @@ async fn has_lost_projects(session: &Session, before: usize) -> Result<bool, Syn
     Ok(session.scope.losses() > before)
 }
 
-/// Whether a list may be refused for one of its projects, which was hidden or deleted meanwhile.
-pub(crate) async fn may_be_for_lost_projects(session: &Session, error: &ApiError) -> Result<bool, SyncError> {
+/// Whether a list may be refused for one of its projects, which was hidden or deleted since there were `before` losses.
+pub(crate) async fn may_be_for_lost_projects(
+    session: &Session,
+    error: &ApiError,
+    before: usize,
+) -> Result<bool, SyncError> {
     let is_named = error.tolerance() == Tolerance::Hidden && session.scope.leaves_projects_out();
-    Ok(is_named && has_lost_projects(session, session.scope.losses()).await?)
+    Ok(is_named && has_lost_projects(session, before).await?)
 }
 
 /// Reads something, and again without the projects that were hidden or deleted meanwhile, if it was refused.

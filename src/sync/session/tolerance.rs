@@ -141,6 +141,10 @@ pub(crate) async fn tolerate_project<'a>(
             }
             Ok(None)
         }
+        Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Hidden && session.scope.is_gone(project) => {
+            skip_project(outputs, project, &error);
+            Ok(None)
+        }
         result => gap_of_project(outputs, project, result),
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use crate::output::stream::StreamOutput;
+use crate::sentry::dialect::Capability;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::window::Window;
 use crate::singer::pending::Pending;
@@ -13,41 +14,51 @@ use crate::streams::Stream;
 use crate::streams::context::key_of;
 use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
+use crate::sync::session::starts::widest_window;
 use crate::sync::tables::embedded::EmbeddedChildren;
+use crate::sync::tables::joined::beginning;
 use crate::sync::tables::look_ahead::{Follow, LookAhead};
 use crate::sync::tables::targets::Targets;
 use crate::time::Time;
 
-/// Asks again for what earlier runs could not read below rows that the list will not show in this run: those that are older
-/// than its window, and those that an interrupted run has come past.
+/// Names of what earlier runs could not read below rows that the list will not show in this run: those that are older than
+/// its window, and those that an interrupted run has come past.
+pub(crate) fn left_by_earlier_runs(session: &Session, stream: &'static Stream, left: &[&StreamOutput]) -> Vec<Pending> {
+    let targets = Targets::new(session, stream, left);
+    EmbeddedChildren::new(session, stream, targets.window.end, left).pending(targets.is_half_read())
+}
+
+/// Asks again for what earlier runs have left.
 pub(crate) async fn read_again(
     session: &Session,
     stream: &'static Stream,
     endpoint: &'static Endpoint,
     left: &[&StreamOutput],
+    pending: &[Pending],
 ) -> Result<(), SyncError> {
-    let targets = Targets::new(session, stream, left);
-    let (end, children) = (targets.window.end, EmbeddedChildren::new(session, stream, targets.window.end, left));
-    let pending = children.pending(targets.is_half_read());
+    let end = widest_window(session, left).end;
+    let children = EmbeddedChildren::new(session, stream, end, left);
+    let pending: Vec<&Pending> = pending.iter().filter(|pending| children.is_pending(&pending.key)).collect();
     if pending.is_empty() {
         return Ok(());
     }
     let mut search = Search { session, stream, endpoint, children, missing: BTreeSet::new(), doubtful: false };
     search.missing.extend(pending.iter().map(|pending| pending.key.clone()));
     // Servers of some ages filter by one of a row's times, and others by the other one.
-    let times = |pending: &Pending| [Some(pending.since), pending.until].into_iter().flatten().collect::<Vec<_>>();
+    let times = |pending: &&Pending| [Some(pending.since), pending.until].into_iter().flatten().collect::<Vec<_>>();
     let seconds: BTreeSet<Time> = pending.iter().flat_map(times).collect();
     for start in seconds {
+        if search.missing.is_empty() {
+            break;
+        }
         search.within(Window { start, end: start + TimeDelta::seconds(1) }).await?;
     }
     // What is not there may have another time by now.
-    let is_missing = |pending: &&Pending| search.missing.contains(&pending.key);
-    if let Some(start) = pending.iter().filter(is_missing).map(|pending| pending.since).min() {
-        search.within(Window { start, end }).await?;
+    if !search.missing.is_empty() {
+        search.within(Window { start: beginning(session), end }).await?;
     }
-    if !search.doubtful {
-        search.missing.iter().for_each(|key| search.children.forget(key));
-    }
+    search.missing.iter().for_each(|key| search.children.miss(key, !search.doubtful));
+    search.children.settle().await?;
     session.output.state.change(|state| search.children.note_rows(state, None));
     Ok(())
 }
@@ -69,7 +80,8 @@ impl Search<'_> {
         let request = self.session.scope.request(self.endpoint, self.session.values()).within(window);
         let mut pages = LookAhead::new(&self.session.client, request, self.stream, Follow::Joined);
         while let Some(next) = pages.next().await? {
-            self.doubtful |= !next.joins;
+            let moved = !next.joins && self.session.client.dialect.supports(Capability::PageBoundaries);
+            self.doubtful |= moved || next.page.rows().any(|row| row.is_none());
             for row in next.page.rows().flatten() {
                 if self.missing.remove(&key_of(self.stream, &row)) {
                     self.children.of(&row).await?;

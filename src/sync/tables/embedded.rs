@@ -134,11 +134,26 @@ impl<'a> EmbeddedChildren<'a> {
         all
     }
 
-    /// Forgets a row that is not there any more.
-    pub(crate) fn forget(&self, key: &str) {
+    /// Whether something below a row could not be read.
+    pub(crate) fn is_pending(&self, key: &str) -> bool {
+        self.children.iter().any(|child| child.checkpoint.is_pending(key))
+    }
+
+    /// For a row that a search did not find. It is forgotten if the search was `whole`, and covered all projects that the
+    /// bookmark speaks for. Else it stays a gap.
+    pub(crate) fn miss(&self, key: &str, whole: bool) {
         for child in self.children.iter().filter(|child| child.checkpoint.is_pending(key)) {
-            child.outputs.iter().for_each(|output| output.skip("below a row that is gone since it failed"));
-            child.checkpoint.forget_pending(key);
+            let is_gone = whole && child.outputs.iter().all(|output| covers_all(self.session, output));
+            for output in &child.outputs {
+                if is_gone {
+                    output.skip("below a row that is gone since it failed");
+                } else {
+                    output.kept_gap(format!("{key} failed before, and was not found again"));
+                }
+            }
+            if is_gone {
+                child.checkpoint.forget_pending(key);
+            }
         }
     }
 
@@ -156,38 +171,47 @@ impl<'a> EmbeddedChildren<'a> {
                 continue;
             }
             let before = GapsBefore::of(&child.outputs);
-            match ChildContext::read(self.parent, row, &self.session.values()) {
+            let was_there = match ChildContext::read(self.parent, row, &self.session.values()) {
                 Ok(context) => self.one(child, row, &context).await?,
                 Err(field) => {
-                    for output in &child.outputs {
-                        output.gap(format!("a parent row without {field}"));
-                    }
+                    child.outputs.iter().for_each(|output| output.gap(format!("a parent row without {field}")));
+                    false
                 }
+            };
+            if child.is_absent() {
+                continue;
+            }
+            // The row is listed, so that a 404 below it proves nothing.
+            if is_pending && !was_there && !before.are_more_now() {
+                let gap = || format!("{key} is listed, and what is below it is not there (404)");
+                child.outputs.iter().for_each(|output| output.gap(gap()));
             }
             if !before.are_more_now() {
-                child.known.note(name, times.key);
+                if was_there {
+                    child.known.note(name, times.key);
+                }
                 if is_pending {
                     child.checkpoint.forget_pending(&key);
                 }
-            } else if let Some((since, until)) = times.span().filter(|_| !child.is_absent()) {
+            } else if let Some((since, until)) = times.span() {
                 before.keep(&child.checkpoint, &Pending::failed(key.clone(), since, until));
             }
         }
         Ok(())
     }
 
-    async fn one(&self, child: &EmbeddedChild<'a>, row: &Row<'_>, context: &ChildContext) -> Result<(), SyncError> {
+    /// Reads the children of one row. Returns whether they were there.
+    async fn one(&self, child: &EmbeddedChild<'a>, row: &Row<'_>, context: &ChildContext) -> Result<bool, SyncError> {
         let (embeds, output) = match &child.kind {
             Kind::List(list) => return list.of(self.session, context, self.end).await,
             Kind::Row(embeds) => (embeds, child.outputs[0]),
         };
         let lists = self.lists(output, embeds, row, context).await;
-        if let Some(lists) = tolerate_part(&[output], lists)? {
-            let mut batch = output.batch(row.raw().len());
-            batch.push_derived(row, &context.values, lists);
-            self.session.output.send(batch).await?;
-        }
-        Ok(())
+        let Some((lists, were_there)) = tolerate_part(&[output], lists)? else { return Ok(false) };
+        let mut batch = output.batch(row.raw().len());
+        batch.push_derived(row, &context.values, lists);
+        self.session.output.send(batch).await?;
+        Ok(were_there || !child.checkpoint.is_pending(&key_of(self.parent, row)))
     }
 
     async fn lists(
@@ -196,8 +220,8 @@ impl<'a> EmbeddedChildren<'a> {
         embeds: &'static [Embed],
         row: &Row<'_>,
         context: &ChildContext,
-    ) -> Result<Lists, SyncError> {
-        let mut lists = Vec::new();
+    ) -> Result<(Lists, bool), SyncError> {
+        let (mut lists, mut were_there) = (Vec::new(), true);
         for embed in embeds.iter().filter(|embed| output.selects(embed.field)) {
             let announced = row.integer(embed.count);
             let list = match announced {
@@ -206,7 +230,10 @@ impl<'a> EmbeddedChildren<'a> {
                     // The row itself is known. It is written even if its list cannot be had.
                     Err(error) => match error.tolerance() {
                         Tolerance::NotHere => without(output, embed, "this server does not have them"),
-                        Tolerance::Gone => without(output, embed, "not found, although its row was listed (404)"),
+                        Tolerance::Gone => {
+                            were_there = false;
+                            without(output, embed, "not found, although its row was listed (404)")
+                        }
                         _ => return Err(error.into()),
                     },
                     Ok(list) => list,
@@ -214,7 +241,7 @@ impl<'a> EmbeddedChildren<'a> {
             };
             lists.push((embed.field, list));
         }
-        Ok(lists)
+        Ok((lists, were_there))
     }
 
     /// A whole list as one raw JSON array. It is read a second time if its end is not proved, or if the row announces more.
@@ -242,6 +269,15 @@ impl<'a> EmbeddedChildren<'a> {
             None => {}
         }
         Ok(list.json)
+    }
+}
+
+/// Whether lists of this run have the rows of all projects that a stream's bookmark speaks for.
+fn covers_all(session: &Session, output: &StreamOutput) -> bool {
+    let known = session.output.state.bookmark(output.stream.tap_stream_id).project_ids;
+    match (known, session.scope.covered_by(output.stream)) {
+        (Some(known), Some(covered)) => known.is_subset(&covered),
+        _ => !session.scope.leaves_projects_out(),
     }
 }
 

@@ -3,6 +3,7 @@
 use tracing::info;
 
 use crate::json::fingerprint::fingerprint;
+use crate::sentry::dialect::Capability;
 use crate::singer::pending::Pending;
 use crate::singer::progress::Position;
 use crate::streams::context::ChildContext;
@@ -56,6 +57,9 @@ pub(crate) async fn walk_substream(
     }
     let late_by = parents.iter().map(|parent| parent.late_by).max().unwrap_or_default();
     child.known.iter().for_each(|known| known.keep_longer(late_by));
+    for parent in parents[..done].iter().filter(|parent| checkpoint.is_pending(&parent.parent_key)) {
+        read_below(session, &checkpoint, child, parent).await?;
+    }
     for (nth, parent) in parents.iter().enumerate().skip(done) {
         read_below(session, &checkpoint, child, parent).await?;
         let (item, list) = (Some(parent.parent_key.clone()), Some(cover(&parents[..=nth])));
@@ -63,7 +67,9 @@ pub(crate) async fn walk_substream(
         checkpoint.advance_to(Some(position), |state| child.note_rows(state, None)).await?;
     }
     child.settle(session).await?;
-    forget_gone(&checkpoint, &parents);
+    if session.client.dialect.supports(Capability::PageBoundaries) {
+        forget_gone(&checkpoint, &parents);
+    }
     state.change(|state| child.note_rows(state, Some(end)));
     for output in outputs {
         session.finish(output, end).await?;
@@ -91,9 +97,9 @@ async fn read_below(
     Ok(())
 }
 
-/// Forgets names of parents that are not there any more. Where a gap is, the list of parents may not be whole.
+/// Forgets names of parents that are not there any more, unless the list of parents may not be whole.
 fn forget_gone(checkpoint: &Checkpoint<'_>, parents: &[&ChildContext]) {
-    if checkpoint.outputs().iter().any(|output| output.has_gaps()) {
+    if checkpoint.outputs().iter().any(|output| output.is_doubtful()) {
         return;
     }
     for pending in checkpoint.all_pending() {

@@ -6,6 +6,8 @@ use anyhow::bail;
 use tracing::{info, warn};
 
 use crate::json::row::Row;
+use crate::output::stream::StreamOutput;
+use crate::sentry::dialect::Capability;
 use crate::sentry::error::Tolerance;
 use crate::streams::context::ChildContext;
 use crate::streams::{self, Stream};
@@ -46,7 +48,8 @@ pub(crate) async fn read_projects(session: &Session) -> Result<(Vec<Project>, Ve
         warn!("{error}: projects that come in later are not told from others, and are read from the bookmark on alone");
         return Ok((reading.projects, reading.contexts));
     }
-    if read.is_ok() && !reading.malformed {
+    let is_doubtful = reading.malformed || session.by_issue_scan().any(StreamOutput::is_doubtful);
+    if read.is_ok() && !is_doubtful && session.client.dialect.supports(Capability::PageBoundaries) {
         forget_deleted(session, &reading.all);
     }
     // Without one project, nothing shows that token, organization and server are right.

@@ -97,16 +97,16 @@ impl<'a> Substream<'a> {
     }
 
     /// Reads and writes the rows of one parent. What is gone or broken is counted, and the rest is read. Sends nothing
-    /// where the server is known not to have the endpoint: that gap is noted.
+    /// where the server is known not to have the endpoint: that gap is noted. Returns whether the list was there.
     pub(crate) fn of<'b>(
         &'b self,
         session: &'b Session,
         parent: &'b ChildContext,
         end: Time,
-    ) -> Pin<Box<dyn Future<Output = Result<(), SyncError>> + 'b>> {
+    ) -> Pin<Box<dyn Future<Output = Result<bool, SyncError>> + 'b>> {
         Box::pin(async move {
             if self.presence.is_absent() {
-                return Ok(());
+                return Ok(false);
             }
             match self.pages(session, parent, end).await {
                 Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
@@ -116,7 +116,7 @@ impl<'a> Substream<'a> {
                     if matches!(&result, Err(SyncError::Api(error)) if error.tolerance() == Tolerance::NotHere) {
                         self.presence.conclude_absence();
                     }
-                    tolerate_part(&self.outputs(), result).map(drop)
+                    Ok(tolerate_part(&self.outputs(), result)?.is_some())
                 }
             }
         })
@@ -152,7 +152,7 @@ impl<'a> Substream<'a> {
         parent: &ChildContext,
         end: Time,
         error: ApiError,
-    ) -> Result<(), SyncError> {
+    ) -> Result<bool, SyncError> {
         let (outputs, root) = (self.outputs(), streams::root(self.stream));
         let hangs_on_root = self.stream.parent == Some(root.tap_stream_id);
         match tolerate_lookup(session, &outputs, root, &parent.values, &error).await? {
@@ -160,13 +160,13 @@ impl<'a> Substream<'a> {
             Some(Standing::Gone) => self.skip(GONE),
             Some(Standing::Renamed(values)) => {
                 let parent = ChildContext { values, ..parent.clone() };
-                self.once_more(session, &parent, end).await?;
+                return self.once_more(session, &parent, end).await;
             }
             Some(Standing::There) if hangs_on_root && self.presence.has_answered() => {
-                self.once_more(session, parent, end).await?;
+                return self.once_more(session, parent, end).await;
             }
             Some(Standing::There) if self.stream.by_name.is_some() && !self.by_name.replace(true) => {
-                self.once_more(session, parent, end).await?;
+                return self.once_more(session, parent, end).await;
             }
             Some(Standing::There) if hangs_on_root => {
                 self.gap(&format!("{error}, although the list of {} has what it names", root.tap_stream_id));
@@ -175,6 +175,7 @@ impl<'a> Substream<'a> {
             // Some routers take a slash in a name for one of the path (API §8). That says nothing of the endpoint.
             Some(_) if parent.values.iter().any(|(_, value)| value.contains('/')) => {
                 self.skip("a name with a slash, which this server does not find (404)");
+                return Ok(true); // it never will
             }
             // What hangs on such a row is named by its key, which does not change.
             Some(_) => {
@@ -182,17 +183,17 @@ impl<'a> Substream<'a> {
                 self.miss(session).await?;
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// Reads the rows of a parent that is there. Another 404 is a gap.
-    async fn once_more(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<(), SyncError> {
+    async fn once_more(&self, session: &Session, parent: &ChildContext, end: Time) -> Result<bool, SyncError> {
         match self.pages(session, parent, end).await {
             Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Gone => {
                 self.gap(&format!("{error}, although what it names is still listed"));
-                Ok(())
+                Ok(false)
             }
-            result => tolerate_part(&self.outputs(), result).map(drop),
+            result => Ok(tolerate_part(&self.outputs(), result)?.is_some()),
         }
     }
 
