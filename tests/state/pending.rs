@@ -231,7 +231,7 @@ fn a_name_outlives_answers_that_prove_nothing() {
         strike(&simulator, "/commits/", NthHit::every(), answer);
         let second = tap().state(first.last_state()).run();
         assert_eq!(second.code, 1, "{}", second.stderr);
-        assert_eq!(pending(&second, "commits").len(), 2, "{}", second.stderr);
+        assert_eq!((pending(&second, "commits").len(), pending(&second, "release").len()), (2, 2), "{}", second.stderr);
         simulator.clear_faults();
         let third = tap().state(second.last_state()).sync();
         let all =
@@ -239,4 +239,37 @@ fn a_name_outlives_answers_that_prove_nothing() {
         assert_eq!(all(&[&first, &third]), all(&[&whole]));
         assert!(pending(&third, "commits").is_empty());
     }
+}
+
+/// One release below which the server never finds anything.
+#[test]
+fn what_is_never_found_below_one_row_ends_no_run_with_a_gap() {
+    let shape = Shape { projects: 1, releases: 12, ..Shape::default() };
+    let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+    let newest = simulator.now() - TimeDelta::hours(2);
+    let slug = simulator.read(|org| org.projects[0].slug.clone());
+    simulator.edit(|org| org.add_release(&slug, "odd@1", newest));
+    let tap = || Tap::new(&simulator).only(&["release", "commits", "deploys"]).set("max_retries", json!(0));
+    strike(&simulator, "/releases/odd%401/", NthHit::every(), missing());
+    let mut last = tap().sync();
+    for _ in 0..2 {
+        simulator.advance(Duration::from_mins(20));
+        last = tap().state(last.last_state()).sync();
+        assert!(last.records("release").is_empty(), "an unchanged row is written again");
+    }
+    // It has failed once, and is not found from then on.
+    simulator.clear_faults();
+    let path = "/releases/odd%401/";
+    strike(&simulator, path, NthHit::every(), fault());
+    let failed = tap().run();
+    assert_eq!((failed.code, pending(&failed, "commits").len()), (1, 1), "{}", failed.stderr);
+    simulator.clear_faults();
+    strike(&simulator, path, NthHit::every(), missing());
+    simulator.edit(|org| org.add_release(&slug, "even@1", newest));
+    simulator.edit(|org| org.add_deploy("even@1", newest));
+    let found = tap().state(failed.last_state()).run();
+    simulator.advance(Duration::from_mins(20));
+    simulator.edit(|org| org.add_release(&slug, "even@2", newest));
+    let after = tap().state(found.last_state()).run();
+    assert!(pending(&after, "deploys").is_empty(), "{}", after.stderr);
 }

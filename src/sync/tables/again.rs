@@ -42,7 +42,8 @@ pub(crate) async fn read_again(
     if pending.is_empty() {
         return Ok(());
     }
-    let mut search = Search { session, stream, endpoint, children, missing: BTreeSet::new(), doubtful: false };
+    let mut search =
+        Search { session, stream, endpoint, children, missing: BTreeSet::new(), doubtful: false, may_hide: false };
     search.missing.extend(pending.iter().map(|pending| pending.key.clone()));
     // Servers of some ages filter by one of a row's times, and others by the other one.
     let times = |pending: &&Pending| [Some(pending.since), pending.until].into_iter().flatten().collect::<Vec<_>>();
@@ -57,8 +58,14 @@ pub(crate) async fn read_again(
     if !search.missing.is_empty() {
         search.within(Window { start: beginning(session), end }).await?;
     }
-    search.missing.iter().for_each(|key| search.children.miss(key, !search.doubtful));
-    search.children.settle().await?;
+    for key in &search.missing {
+        if search.may_hide {
+            search.children.may_be_hidden(key);
+        } else {
+            search.children.miss(key, !search.doubtful);
+        }
+    }
+    search.children.settle_missed();
     session.output.state.change(|state| search.children.note_rows(state, None));
     Ok(())
 }
@@ -72,6 +79,8 @@ struct Search<'a> {
     missing: BTreeSet<String>,
     /// Rows have moved between two pages, and some may be hidden.
     doubtful: bool,
+    /// This server hides rows between pages in every reading.
+    may_hide: bool,
 }
 
 impl Search<'_> {
@@ -79,9 +88,11 @@ impl Search<'_> {
     async fn within(&mut self, window: Window) -> Result<(), SyncError> {
         let request = self.session.scope.request(self.endpoint, self.session.values()).within(window);
         let mut pages = LookAhead::new(&self.session.client, request, self.stream, Follow::Joined);
+        let mut pages_read = 0;
         while let Some(next) = pages.next().await? {
-            let moved = !next.joins && self.session.client.dialect.supports(Capability::PageBoundaries);
-            self.doubtful |= moved || next.page.rows().any(|row| row.is_none());
+            pages_read += 1;
+            self.may_hide |= pages_read > 1 && !self.session.client.dialect.supports(Capability::PageBoundaries);
+            self.doubtful |= !next.joins || next.page.rows().any(|row| row.is_none());
             for row in next.page.rows().flatten() {
                 if self.missing.remove(&key_of(self.stream, &row)) {
                     self.children.of(&row).await?;

@@ -1,10 +1,15 @@
 //! Children that are read with their parent's row, one request at a time: the row itself with lists embedded in it, and
 //! lists below the rows of a window.
 
+use std::cell::RefCell;
+
 use tracing::warn;
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
+use crate::sentry::dialect::MAY_HIDE;
+use crate::sentry::dialect::paths::Known;
+use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, Tolerance};
 use crate::sentry::request::Request;
 use crate::singer::pending::Pending;
@@ -41,6 +46,17 @@ struct EmbeddedChild<'a> {
     known: KnownRows<'a>,
     /// Names of parents whose children could not be read.
     checkpoint: Checkpoint<'a>,
+    /// Parents below which there was nothing (404), until it is known whether the server has the endpoint.
+    missed: RefCell<Vec<Missed>>,
+}
+
+/// A parent below which an endpoint answered 404.
+struct Missed {
+    endpoint: &'static Endpoint,
+    key: String,
+    /// The parent as it is now, and its time.
+    name: String,
+    time: Option<Time>,
 }
 
 enum Kind<'a> {
@@ -53,6 +69,14 @@ enum Kind<'a> {
 type Lists = Vec<(&'static str, String)>;
 
 impl EmbeddedChild<'_> {
+    /// Notes that the children of a parent need not be asked for again.
+    fn is_done(&self, key: &str, name: String, time: Option<Time>) {
+        self.known.note(name, time);
+        if self.checkpoint.is_pending(key) {
+            self.checkpoint.forget_pending(key);
+        }
+    }
+
     /// Whether the server does not have what is read here.
     fn is_absent(&self) -> bool {
         matches!(&self.kind, Kind::List(list) if list.presence.is_absent())
@@ -99,7 +123,7 @@ impl<'a> EmbeddedChildren<'a> {
             let told_by = outputs.first().map(|output| output.stream.told_by);
             let known = KnownRows::new(session, parent, told_by, outputs.clone(), end);
             let checkpoint = Checkpoint::new(session, outputs.clone(), end)?;
-            Some(EmbeddedChild { outputs, kind, start, known, checkpoint })
+            Some(EmbeddedChild { outputs, kind, start, known, checkpoint, missed: RefCell::default() })
         };
         children.into_iter().filter_map(with_start).collect()
     }
@@ -121,7 +145,25 @@ impl<'a> EmbeddedChildren<'a> {
                 list.settle(self.session).await?;
             }
         }
+        self.settle_missed();
         Ok(())
+    }
+
+    /// Decides about parents below which there was nothing. Where the endpoint has answered below others in this run, that
+    /// is so. Where the server does not have it, or nothing shows, they are asked again.
+    pub(crate) fn settle_missed(&self) {
+        for child in &self.children {
+            for missed in child.missed.take() {
+                match self.session.client.dialect.path_of(missed.endpoint) {
+                    Some(Known::At(_)) => child.is_done(&missed.key, missed.name, missed.time),
+                    None if child.checkpoint.is_pending(&missed.key) => {
+                        let gap = format!("{} is listed, and nothing below it is found (404)", missed.key);
+                        child.outputs.iter().for_each(|output| output.kept_gap(gap.clone()));
+                    }
+                    Some(Known::Nowhere) | None => {}
+                }
+            }
+        }
     }
 
     /// Rows whose children earlier runs could not read. Those that the coming window has only `with_new`.
@@ -137,6 +179,13 @@ impl<'a> EmbeddedChildren<'a> {
     /// Whether something below a row could not be read.
     pub(crate) fn is_pending(&self, key: &str) -> bool {
         self.children.iter().any(|child| child.checkpoint.is_pending(key))
+    }
+
+    /// For a row that a search did not find on a server that may hide rows: it is asked for again in the next run.
+    pub(crate) fn may_be_hidden(&self, key: &str) {
+        for child in self.children.iter().filter(|child| child.checkpoint.is_pending(key)) {
+            child.outputs.iter().for_each(|output| output.skip(MAY_HIDE));
+        }
     }
 
     /// For a row that a search did not find. It is forgotten if the search was `whole`, and covered all projects that the
@@ -171,47 +220,50 @@ impl<'a> EmbeddedChildren<'a> {
                 continue;
             }
             let before = GapsBefore::of(&child.outputs);
-            let was_there = match ChildContext::read(self.parent, row, &self.session.values()) {
+            let missing = match ChildContext::read(self.parent, row, &self.session.values()) {
                 Ok(context) => self.one(child, row, &context).await?,
                 Err(field) => {
                     child.outputs.iter().for_each(|output| output.gap(format!("a parent row without {field}")));
-                    false
+                    None
                 }
             };
-            if child.is_absent() {
-                continue;
-            }
-            // The row is listed, so that a 404 below it proves nothing.
-            if is_pending && !was_there && !before.are_more_now() {
-                let gap = || format!("{key} is listed, and what is below it is not there (404)");
-                child.outputs.iter().for_each(|output| output.gap(gap()));
-            }
-            if !before.are_more_now() {
-                if was_there {
-                    child.known.note(name, times.key);
+            match (before.are_more_now(), missing) {
+                (false, None) => child.is_done(&key, name, times.key),
+                (false, Some(endpoint)) => {
+                    let (key, time) = (key.clone(), times.key);
+                    child.missed.borrow_mut().push(Missed { endpoint, key, name, time });
                 }
-                if is_pending {
-                    child.checkpoint.forget_pending(&key);
+                (true, _) => {
+                    if let Some((since, until)) = times.span().filter(|_| !child.is_absent()) {
+                        before.keep(&child.checkpoint, &Pending::failed(key.clone(), since, until));
+                    }
                 }
-            } else if let Some((since, until)) = times.span() {
-                before.keep(&child.checkpoint, &Pending::failed(key.clone(), since, until));
             }
         }
         Ok(())
     }
 
-    /// Reads the children of one row. Returns whether they were there.
-    async fn one(&self, child: &EmbeddedChild<'a>, row: &Row<'_>, context: &ChildContext) -> Result<bool, SyncError> {
+    /// Reads the children of one row. Returns the endpoint that has nothing below it, if there is one.
+    async fn one(
+        &self,
+        child: &EmbeddedChild<'a>,
+        row: &Row<'_>,
+        context: &ChildContext,
+    ) -> Result<Option<&'static Endpoint>, SyncError> {
         let (embeds, output) = match &child.kind {
-            Kind::List(list) => return list.of(self.session, context, self.end).await,
+            Kind::List(list) => {
+                let was_there = list.of(self.session, context, self.end).await?;
+                return Ok((!was_there).then_some(list.endpoint));
+            }
             Kind::Row(embeds) => (embeds, child.outputs[0]),
         };
         let lists = self.lists(output, embeds, row, context).await;
-        let Some((lists, were_there)) = tolerate_part(&[output], lists)? else { return Ok(false) };
+        let Some((lists, missing)) = tolerate_part(&[output], lists)? else { return Ok(None) };
         let mut batch = output.batch(row.raw().len());
         batch.push_derived(row, &context.values, lists);
         self.session.output.send(batch).await?;
-        Ok(were_there || !child.checkpoint.is_pending(&key_of(self.parent, row)))
+        // The row itself is written. Only where its lists failed before are they asked for again.
+        Ok(missing.filter(|_| child.checkpoint.is_pending(&key_of(self.parent, row))))
     }
 
     async fn lists(
@@ -220,8 +272,8 @@ impl<'a> EmbeddedChildren<'a> {
         embeds: &'static [Embed],
         row: &Row<'_>,
         context: &ChildContext,
-    ) -> Result<(Lists, bool), SyncError> {
-        let (mut lists, mut were_there) = (Vec::new(), true);
+    ) -> Result<(Lists, Option<&'static Endpoint>), SyncError> {
+        let (mut lists, mut missing) = (Vec::new(), None);
         for embed in embeds.iter().filter(|embed| output.selects(embed.field)) {
             let announced = row.integer(embed.count);
             let list = match announced {
@@ -229,9 +281,12 @@ impl<'a> EmbeddedChildren<'a> {
                 _ => match self.list(output, embed, announced, context).await {
                     // The row itself is known. It is written even if its list cannot be had.
                     Err(error) => match error.tolerance() {
-                        Tolerance::NotHere => without(output, embed, "this server does not have them"),
+                        Tolerance::NotHere => {
+                            missing = Some(&embed.endpoint);
+                            without(output, embed, "this server does not have them")
+                        }
                         Tolerance::Gone => {
-                            were_there = false;
+                            missing = Some(&embed.endpoint);
                             without(output, embed, "not found, although its row was listed (404)")
                         }
                         _ => return Err(error.into()),
@@ -241,7 +296,7 @@ impl<'a> EmbeddedChildren<'a> {
             };
             lists.push((embed.field, list));
         }
-        Ok((lists, were_there))
+        Ok((lists, missing))
     }
 
     /// A whole list as one raw JSON array. It is read a second time if its end is not proved, or if the row announces more.

@@ -53,7 +53,7 @@ struct Reading {
 #[derive(Debug)]
 pub(crate) struct Substream<'a> {
     stream: &'static Stream,
-    endpoint: &'static Endpoint,
+    pub(super) endpoint: &'static Endpoint,
     /// Absent if only its children are selected.
     pub(super) output: Option<&'a StreamOutput>,
     /// Rows are wanted from this second on. Absent if the server does not filter by time.
