@@ -75,7 +75,8 @@ fn jobs<'a>(session: &'a Session, projects: &'a [Project], contexts: &'a [ChildC
 /// A root stream, and then its children.
 async fn read_root(session: &Session, stream: &'static Stream) -> Result<(), SyncError> {
     if stream.time_filter == TimeFilter::Days {
-        let read = without_lost_projects(session, async || walk_days(session, stream).await).await;
+        let by_id = session.scope.asks_by_id(stream);
+        let read = without_lost_projects(session, by_id, async || walk_days(session, stream).await).await;
         return tolerate_stream(session, stream.tap_stream_id, read).await;
     }
     let contexts = walk_root(session, stream).await?;
@@ -100,7 +101,7 @@ async fn read_children(session: &Session, stream: &'static Stream, contexts: &[C
 }
 
 async fn read_changes(session: &Session, projects: &[Project]) -> Result<(), SyncError> {
-    let read = without_lost_projects(session, async || windows::run(session, projects).await).await;
+    let read = without_lost_projects(session, true, async || windows::run(session, projects).await).await;
     tolerate_stream(session, "issues", read).await
 }
 

@@ -38,7 +38,7 @@ impl Target {
         self.state = None;
     }
 
-    /// A run has ended. What a run has listed that failed or was stopped was for the next one to read.
+    /// A run has ended. What a failed or stopped run has listed does not count: it was for the next run to read.
     pub fn end(&mut self, is_whole: bool) {
         for (issue, listed) in std::mem::take(&mut self.listed).into_iter().filter(|_| is_whole) {
             let seen = self.last_seen.entry(issue).or_default();

@@ -104,3 +104,31 @@ fn a_sample_of_what_is_embedded_in_events_is_not_taken_for_the_whole() {
         assert!(events == simulator.truth().event_ids() || !is_open, "{} events after {state}", events.len());
     });
 }
+
+/// A full table is read whole in each run. One that was interrupted is first read to its end, so that runs which are killed
+/// again and again come to the oldest rows.
+#[test]
+fn a_full_table_goes_on_where_it_was_interrupted() {
+    let shape = Shape { releases: 350, projects: 1, ..Shape::default() };
+    let settings = Settings { frozen: true, ..Settings::self_hosted() };
+    let simulator = Simulator::start(Organization::generate(&shape), settings);
+    let mut catalog = crate::support::discovered();
+    for entry in catalog["streams"].as_array_mut().expect("streams") {
+        entry["metadata"][0]["metadata"]["selected"] = json!(entry["tap_stream_id"] == "releases");
+        entry["metadata"][0]["metadata"]["replication-method"] = json!("FULL_TABLE");
+    }
+    let tap = || Tap::new(&simulator).catalog(catalog.clone());
+    let whole = tap().sync();
+    let is_half_read = |message: &&Value| message["value"]["bookmarks"]["releases"]["progress_markers"][0].is_object();
+    let interrupted = whole.messages.iter().find(is_half_read).expect("a state in the middle")["value"].clone();
+    simulator.clear_requests();
+    let rest = tap().state(interrupted).sync();
+    assert_eq!(keys(rest.messages.iter(), "releases", "version"), whole.keys("releases", "version"));
+    let ends: Vec<String> = simulator
+        .requests()
+        .iter()
+        .filter(|request| request.path.ends_with("/acme/releases/") && request.param("cursor").is_none())
+        .filter_map(|request| request.param("end").map(str::to_owned))
+        .collect();
+    assert!(ends.len() == 2 && ends[0] < ends[1], "what was left, and then all of it: {ends:?}");
+}

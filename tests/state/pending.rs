@@ -112,7 +112,8 @@ fn what_fails_below_one_row_of_a_list_holds_up_no_bookmark() {
     assert_eq!((second.code, second.records("release").len(), second.records("commits").len()), (1, 0, 0));
     let below = simulator.requests().iter().filter(|request| request.path.contains("/commits/")).count();
     assert_eq!(below, 2, "one of each stream");
-    assert_eq!(asked(&simulator, "/acme/releases/?"), 0);
+    let lists = simulator.requests().iter().filter(|request| request.path.ends_with("/acme/releases/")).count();
+    assert_eq!(lists, 2, "its window, and the second of that release");
     assert!(simulator.requests().len() <= 8, "{} requests", simulator.requests().len());
     let accepting = |state: Value| tap().state(state).set("accepted_gaps", json!(["release", "commits"]));
     accepting(second.last_state()).sync();
@@ -272,4 +273,23 @@ fn what_is_never_found_below_one_row_ends_no_run_with_a_gap() {
     simulator.edit(|org| org.add_release(&slug, "even@2", newest));
     let after = tap().state(found.last_state()).run();
     assert!(pending(&after, "deploys").is_empty(), "{}", after.stderr);
+}
+
+#[test]
+fn more_than_fifty_rows_that_fail_hold_the_bookmark_back() {
+    for (releases, is_held) in [(50, false), (60, true)] {
+        let shape = Shape { projects: 1, releases, ..Shape::default() };
+        let simulator = Simulator::start(Organization::generate(&shape), Settings::self_hosted());
+        let tap = || Tap::new(&simulator).only(&["commits"]).set("max_retries", json!(0));
+        let whole = tap().sync();
+        strike(&simulator, "/commits/", NthHit::every(), fault());
+        let first = tap().run();
+        assert_eq!((first.code, pending(&first, "commits").len()), (1, 50), "{}", first.stderr);
+        let bookmark = &first.last_state()["bookmarks"]["commits"];
+        assert_eq!(bookmark.get("start").is_none(), is_held, "{bookmark}");
+        simulator.clear_faults();
+        let second = tap().state(first.last_state()).sync();
+        assert_eq!(second.keys("commits", "id"), whole.keys("commits", "id"));
+        assert!(pending(&second, "commits").is_empty());
+    }
 }

@@ -78,15 +78,16 @@ impl<'a> Checkpoint<'a> {
 
     /// What an interrupted run has done, whatever window it was in. `None` where it asked for something else.
     pub(crate) fn left(&self) -> Option<Progress> {
-        let progress = Self::bookmark_of(self.session, self.outputs[0]).progress;
+        let progress = self.session.output.state.bookmark(self.owner()).progress;
         progress.filter(|progress| progress.asked == self.asked && progress.holds_for(self.co_read()))
     }
 
     /// The same, if the bookmark has not come past that window. States that were merged may have progress in a window that
-    /// was read since.
+    /// was read since. `None` where the catalog asks for the full table.
     pub(crate) fn interrupted(&self) -> Option<Progress> {
-        let start = Self::bookmark_of(self.session, self.outputs[0]).start;
-        self.left().filter(|progress| start.is_none_or(|start| progress.end > start))
+        let start = self.session.output.state.bookmark(self.owner()).start;
+        let is_open = |progress: &Progress| start.is_none_or(|start| progress.end > start);
+        self.left().filter(|progress| !self.outputs[0].full_table && is_open(progress))
     }
 
     /// What an interrupted run has done of this window.

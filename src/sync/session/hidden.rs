@@ -78,10 +78,10 @@ async fn ask_for(session: &Session, projects: &[Project], flagged: &mut Flagged)
     };
     debug!("{error}");
     if let [project] = projects {
-        let says_no = |tolerance| {
-            matches!(tolerance, Tolerance::Hidden | Tolerance::NotOnThisServer | Tolerance::Gone | Tolerance::NotHere)
-        };
-        let is_failure = !says_no(error.tolerance());
+        let is_failure = !matches!(
+            error.tolerance(),
+            Tolerance::Hidden | Tolerance::NotOnThisServer | Tolerance::Gone | Tolerance::NotHere
+        );
         if is_failure {
             let all = session.output.streams().filter(|output| lacks_hidden(output));
             all.for_each(|output| output.kept_gap(format!("project {}: {error}", project.slug)));
@@ -174,8 +174,7 @@ async fn learn_losses(session: &Session) -> Result<(), ApiError> {
     }
     session.scope.lose(&hidden, &gone);
     name_hidden(session, &projects, &hidden);
-    let all = projects.iter().filter(|project| gone.contains(&project.id));
-    for project in all {
+    for project in projects.iter().filter(|project| gone.contains(&project.id)) {
         debug!("project {} was deleted while the run went on", project.slug);
     }
     Ok(())
@@ -203,15 +202,17 @@ pub(crate) async fn may_be_for_lost_projects(
     Ok(is_named && has_lost_projects(session, before).await?)
 }
 
-/// Reads something, and again without the projects that were hidden or deleted meanwhile, if it was refused.
+/// Reads something, and again without the projects that were hidden or deleted meanwhile, if it was refused. Only a list
+/// that asks for projects by their id is refused for one of them.
 pub(crate) async fn without_lost_projects(
     session: &Session,
+    by_id: bool,
     mut read: impl AsyncFnMut() -> Result<(), SyncError>,
 ) -> Result<(), SyncError> {
     loop {
         let before = session.scope.losses();
         match read().await {
-            Err(SyncError::Api(error)) if error.tolerance() == Tolerance::Hidden => {
+            Err(SyncError::Api(error)) if by_id && error.tolerance() == Tolerance::Hidden => {
                 if !has_lost_projects(session, before).await? {
                     return Err(error.into());
                 }

@@ -118,6 +118,11 @@ impl ProjectScope {
         self.listed().as_ref().filter(|_| is_scoped_by_time(stream)).map(Listed::covered)
     }
 
+    /// Whether the list of a stream is asked for projects by their ids.
+    pub(crate) fn asks_by_id(&self, stream: &Stream) -> bool {
+        can_be_project_scoped(stream) && self.listed().as_ref().is_some_and(|listed| listed.by_id)
+    }
+
     /// Whether the organization has projects that this run does not read.
     pub(crate) fn leaves_projects_out(&self) -> bool {
         self.listed().as_ref().is_some_and(|listed| listed.leaves_out)

@@ -18,17 +18,9 @@ use crate::sync::session::starts::widest_window;
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::joined::beginning;
 use crate::sync::tables::look_ahead::{Follow, LookAhead};
-use crate::sync::tables::targets::Targets;
 use crate::time::Time;
 
-/// Names of what earlier runs could not read below rows that the list will not show in this run: those that are older than
-/// its window, and those that an interrupted run has come past.
-pub(crate) fn left_by_earlier_runs(session: &Session, stream: &'static Stream, left: &[&StreamOutput]) -> Vec<Pending> {
-    let targets = Targets::new(session, stream, left);
-    EmbeddedChildren::new(session, stream, targets.window.end, left).pending(targets.is_half_read())
-}
-
-/// Asks again for what earlier runs have left.
+/// Asks again for what earlier runs have left, as the targets knew it before the list was read.
 pub(crate) async fn read_again(
     session: &Session,
     stream: &'static Stream,
@@ -42,8 +34,7 @@ pub(crate) async fn read_again(
     if pending.is_empty() {
         return Ok(());
     }
-    let mut search =
-        Search { session, stream, endpoint, children, missing: BTreeSet::new(), doubtful: false, may_hide: false };
+    let mut search = Search { session, stream, endpoint, children, missing: BTreeSet::new(), doubtful: false };
     search.missing.extend(pending.iter().map(|pending| pending.key.clone()));
     // Servers of some ages filter by one of a row's times, and others by the other one.
     let times = |pending: &&Pending| [Some(pending.since), pending.until].into_iter().flatten().collect::<Vec<_>>();
@@ -58,13 +49,7 @@ pub(crate) async fn read_again(
     if !search.missing.is_empty() {
         search.within(Window { start: beginning(session), end }).await?;
     }
-    for key in &search.missing {
-        if search.may_hide {
-            search.children.may_be_hidden(key);
-        } else {
-            search.children.miss(key, !search.doubtful);
-        }
-    }
+    search.missing.iter().for_each(|key| search.children.miss(key, !search.doubtful));
     search.children.settle_missed();
     session.output.state.change(|state| search.children.note_rows(state, None));
     Ok(())
@@ -77,10 +62,8 @@ struct Search<'a> {
     children: EmbeddedChildren<'a>,
     /// Keys of rows that were not found yet.
     missing: BTreeSet<String>,
-    /// Rows have moved between two pages, and some may be hidden.
+    /// Rows may have been hidden between two pages.
     doubtful: bool,
-    /// This server hides rows between pages in every reading.
-    may_hide: bool,
 }
 
 impl Search<'_> {
@@ -91,8 +74,9 @@ impl Search<'_> {
         let mut pages_read = 0;
         while let Some(next) = pages.next().await? {
             pages_read += 1;
-            self.may_hide |= pages_read > 1 && !self.session.client.dialect.supports(Capability::PageBoundaries);
-            self.doubtful |= !next.joins || next.page.rows().any(|row| row.is_none());
+            // Some servers hide rows at the boundary of a page in every reading.
+            let hides = pages_read > 1 && !self.session.client.dialect.supports(Capability::PageBoundaries);
+            self.doubtful |= hides || !next.joins || next.page.rows().any(|row| row.is_none());
             for row in next.page.rows().flatten() {
                 if self.missing.remove(&key_of(self.stream, &row)) {
                     self.children.of(&row).await?;

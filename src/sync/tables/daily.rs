@@ -38,7 +38,7 @@ pub(crate) async fn walk_days(session: &Session, stream: &'static Stream) -> Res
     session.output.begin(output).await?;
     session.ask_the_time().await?;
     let now = whole_second(session.client.server_now());
-    let read = without_lost_projects(session, async || read_joined(session, endpoint, output, now).await).await;
+    let read = without_lost_projects(session, true, async || read_joined(session, endpoint, output, now).await).await;
     tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
     let request = session.scope.request(endpoint, session.values());
     let days = Window { start: first_day(session, output, now), end: day_of(now) + TimeDelta::days(1) };

@@ -7,7 +7,6 @@ use tracing::warn;
 
 use crate::json::row::Row;
 use crate::output::stream::StreamOutput;
-use crate::sentry::dialect::MAY_HIDE;
 use crate::sentry::dialect::paths::Known;
 use crate::sentry::endpoint::Endpoint;
 use crate::sentry::error::{ApiError, Tolerance};
@@ -70,7 +69,7 @@ type Lists = Vec<(&'static str, String)>;
 
 impl EmbeddedChild<'_> {
     /// Notes that the children of a parent need not be asked for again.
-    fn is_done(&self, key: &str, name: String, time: Option<Time>) {
+    fn note_done(&self, key: &str, name: String, time: Option<Time>) {
         self.known.note(name, time);
         if self.checkpoint.is_pending(key) {
             self.checkpoint.forget_pending(key);
@@ -155,7 +154,7 @@ impl<'a> EmbeddedChildren<'a> {
         for child in &self.children {
             for missed in child.missed.take() {
                 match self.session.client.dialect.path_of(missed.endpoint) {
-                    Some(Known::At(_)) => child.is_done(&missed.key, missed.name, missed.time),
+                    Some(Known::At(_)) => child.note_done(&missed.key, missed.name, missed.time),
                     None if child.checkpoint.is_pending(&missed.key) => {
                         let gap = format!("{} is listed, and nothing below it is found (404)", missed.key);
                         child.outputs.iter().for_each(|output| output.kept_gap(gap.clone()));
@@ -179,13 +178,6 @@ impl<'a> EmbeddedChildren<'a> {
     /// Whether something below a row could not be read.
     pub(crate) fn is_pending(&self, key: &str) -> bool {
         self.children.iter().any(|child| child.checkpoint.is_pending(key))
-    }
-
-    /// For a row that a search did not find on a server that may hide rows: it is asked for again in the next run.
-    pub(crate) fn may_be_hidden(&self, key: &str) {
-        for child in self.children.iter().filter(|child| child.checkpoint.is_pending(key)) {
-            child.outputs.iter().for_each(|output| output.skip(MAY_HIDE));
-        }
     }
 
     /// For a row that a search did not find. It is forgotten if the search was `whole`, and covered all projects that the
@@ -227,8 +219,10 @@ impl<'a> EmbeddedChildren<'a> {
                     None
                 }
             };
+            // The row itself is written. Only where its lists failed before are they asked for again.
+            let missing = missing.filter(|_| is_pending || matches!(child.kind, Kind::List(_)));
             match (before.are_more_now(), missing) {
-                (false, None) => child.is_done(&key, name, times.key),
+                (false, None) => child.note_done(&key, name, times.key),
                 (false, Some(endpoint)) => {
                     let (key, time) = (key.clone(), times.key);
                     child.missed.borrow_mut().push(Missed { endpoint, key, name, time });
@@ -262,8 +256,7 @@ impl<'a> EmbeddedChildren<'a> {
         let mut batch = output.batch(row.raw().len());
         batch.push_derived(row, &context.values, lists);
         self.session.output.send(batch).await?;
-        // The row itself is written. Only where its lists failed before are they asked for again.
-        Ok(missing.filter(|_| child.checkpoint.is_pending(&key_of(self.parent, row))))
+        Ok(missing)
     }
 
     async fn lists(

@@ -87,11 +87,11 @@ async fn read_below(
     parent: &ChildContext,
 ) -> Result<(), SyncError> {
     let (before, start) = (GapsBefore::of(checkpoint.outputs()), child.start_below(session, parent));
-    child.of(session, parent, checkpoint.end()).await?;
+    let was_there = child.of(session, parent, checkpoint.end()).await?;
     let Some(start) = start.filter(|_| !child.presence.is_absent()) else { return Ok(()) };
     if before.are_more_now() {
         before.keep(checkpoint, &Pending::failed(parent.parent_key.clone(), start, None));
-    } else if checkpoint.is_pending(&parent.parent_key) {
+    } else if was_there && checkpoint.is_pending(&parent.parent_key) {
         checkpoint.forget_pending(&parent.parent_key);
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::sync::session::Session;
 use crate::sync::session::error::SyncError;
 use crate::sync::session::hidden::without_lost_projects;
 use crate::sync::session::tolerance::{Answer, answer_of, tolerate_stream};
-use crate::sync::tables::again::{left_by_earlier_runs, read_again};
+use crate::sync::tables::again::read_again;
 use crate::sync::tables::embedded::EmbeddedChildren;
 use crate::sync::tables::joined::Joined;
 use crate::sync::tables::root_walk::RootWalk;
@@ -33,7 +33,7 @@ pub(crate) async fn walk_root(session: &Session, stream: &'static Stream) -> Res
     };
     let must = !children.is_empty();
     let read = async || walk_rows(session, stream, must, &mut keep).await;
-    let result = without_lost_projects(session, read).await;
+    let result = without_lost_projects(session, session.scope.asks_by_id(stream), read).await;
     for output in children.iter().flat_map(Substream::outputs) {
         if let Some(field) = missing {
             output.gap(format!("a parent row without {field}"));
@@ -66,9 +66,9 @@ pub(crate) async fn walk_rows(
     let mut pending = Vec::new();
     if stream.time_filter == TimeFilter::StartEnd {
         session.ask_the_time().await?;
-        pending = left_by_earlier_runs(session, stream, &left);
+        pending = Targets::new(session, stream, &left).left_by_earlier_runs();
         let read = async || read_joined(session, stream, endpoint, &left, each).await;
-        let read = without_lost_projects(session, read).await;
+        let read = without_lost_projects(session, true, read).await;
         tolerate_stream(session, stream.tap_stream_id, read).await?; // the others go on, and their bookmark waits
         // Its window ended when that run began. So the list is read again, up to now.
         go_on(walk(), endpoint, each).await?;
@@ -76,7 +76,7 @@ pub(crate) async fn walk_rows(
     read_whole(walk(), endpoint, each).await?;
     // Last, so that a run that is killed again and again comes to its end all the same.
     let again = async || read_again(session, stream, endpoint, &left, &pending).await;
-    let again = without_lost_projects(session, again).await;
+    let again = without_lost_projects(session, session.scope.asks_by_id(stream), again).await;
     if let Answer::Gone(error) | Answer::Failed(error) = answer_of(again)? {
         // The state has the names still.
         let below = EmbeddedChildren::outputs_below(session, stream).into_iter();

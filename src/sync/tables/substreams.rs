@@ -321,7 +321,7 @@ impl<'a> Substream<'a> {
         Ok(contexts)
     }
 
-    /// Where the rows of one parent are wanted from, if the server filters by time. A parent that names no project may be of one that came in.
+    /// Where the rows of one parent are wanted from, if there are windows. One that names no project may have come in.
     pub(super) fn start_below(&self, session: &Session, parent: &ChildContext) -> Option<Time> {
         let earliest = beginning(session);
         let is_known = self.joined.is_empty() || parent.project.as_ref().is_some_and(|id| !self.joined.contains(id));

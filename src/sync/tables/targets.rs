@@ -12,6 +12,7 @@ use crate::sentry::endpoint::Endpoint;
 use crate::sentry::page::Page;
 use crate::sentry::request::Request;
 use crate::sentry::window::Window;
+use crate::singer::pending::Pending;
 use crate::singer::progress::Position;
 use crate::singer::state::State;
 use crate::streams::{Stream, TimeFilter};
@@ -111,9 +112,11 @@ impl<'a> Targets<'a> {
         self.stream.time_filter == TimeFilter::StartEnd
     }
 
-    /// Whether an interrupted run that was asked for the same has left progress.
-    pub(crate) fn is_half_read(&self) -> bool {
-        self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.left().is_some())
+    /// Names of what earlier runs could not read below rows that the list will not show in this run: those that are older
+    /// than its window, and those that an interrupted run has come past.
+    pub(crate) fn left_by_earlier_runs(&self) -> Vec<Pending> {
+        let is_half_read = self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.left().is_some());
+        self.embedded.pending(is_half_read)
     }
 
     /// Takes over the progress of an interrupted run that was asked for the same. Returns the end of what it has left;
